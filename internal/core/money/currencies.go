@@ -4,7 +4,7 @@ import "slices"
 
 // The currencies of ISO 4217 list one, as published 2026-01-01, by number of decimal digits. Codes that the
 // list gives "N.A." (XAG XAU XBA XBB XBC XBD XDR XPD XPT XSU XTS XUA XXX) have no minor units and are left
-// out, and so are withdrawn ones (ANG, BGN, CUC, HRK, SLL, ZWL, …). The list's fund codes (CLF, UYI, XAD, …)
+// out, and so are withdrawn ones (ANG, BGN, CUC, HRK, SLL, ZWL). Fund codes such as CLF, UYI and XAD
 // do have minor units and are in.
 const (
 	withoutDigits   = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"

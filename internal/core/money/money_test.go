@@ -157,7 +157,9 @@ func TestSumsAtTheEdges(t *testing.T) {
 }
 
 func TestSumsAgreeWithBigIntegers(t *testing.T) {
-	edge := rapid.SampledFrom([]int64{math.MinInt64, math.MinInt64 + 1, -1, 0, 1, math.MaxInt64 - 1, math.MaxInt64})
+	edge := rapid.SampledFrom([]int64{
+		math.MinInt64, math.MinInt64 + 1, -1, 0, 1, math.MaxInt64 - 1, math.MaxInt64,
+	})
 	number := rapid.OneOf(rapid.Int64(), edge)
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := number.Draw(t, "a"), number.Draw(t, "b")
