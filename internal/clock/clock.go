@@ -1,0 +1,47 @@
+// Package clock is the one place that asks what time it is. Everybody else receives a Clock, so that
+// tests and the simulator decide about time.
+package clock
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// Clock tells the time as microseconds since 1970-01-01 UTC, the unit in which all times are stored.
+type Clock interface {
+	Now() int64
+}
+
+// System is the machine's clock.
+type System struct{}
+
+// Now returns the machine's time in microseconds.
+func (System) Now() int64 { return time.Now().UnixMicro() }
+
+// Skewed is the machine's clock moved by a fixed amount, to test processes whose clocks disagree.
+type Skewed struct{ ByMicroseconds int64 }
+
+// Now returns the machine's time plus the skew, in microseconds.
+func (s Skewed) Now() int64 { return time.Now().UnixMicro() + s.ByMicroseconds }
+
+// Manual is a clock that stands still until it is set.
+type Manual struct{ now atomic.Int64 }
+
+// NewManual returns a clock that shows at, in microseconds.
+func NewManual(at int64) *Manual {
+	m := &Manual{}
+	m.now.Store(at)
+	return m
+}
+
+// Now returns the time last set, in microseconds.
+func (m *Manual) Now() int64 { return m.now.Load() }
+
+// Set moves the clock to at, in microseconds; it may go backwards.
+func (m *Manual) Set(at int64) { m.now.Store(at) }
+
+// Advance moves the clock by the given number of microseconds.
+func (m *Manual) Advance(byMicroseconds int64) { m.now.Add(byMicroseconds) }
+
+// Time returns at as a time.Time in UTC.
+func Time(at int64) time.Time { return time.UnixMicro(at).UTC() }

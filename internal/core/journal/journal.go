@@ -1,0 +1,85 @@
+// Package journal is the record of what happened: one record per change, holding the operation, its
+// posting with the running balances it left, and the event with its object as it then was. Operation,
+// entry and event are one row, so none can exist without the others (practice V10).
+package journal
+
+import (
+	"strconv"
+	"strings"
+
+	"plexy/internal/core/ledger"
+	"plexy/internal/core/money"
+)
+
+// Type is what happened to the object. Together with the object's kind it names the event.
+type Type string
+
+// What happens to a wallet transaction.
+const (
+	Authorized Type = "authorized"
+	Failed     Type = "failed"
+	Captured   Type = "captured"
+	Canceled   Type = "canceled"
+	Refunded   Type = "refunded"
+	Expired    Type = "expired"
+)
+
+// What happens to a wallet's money outside a transaction.
+const (
+	ToppedUp  Type = "topped_up"
+	Withdrawn Type = "withdrawn"
+	Adjusted  Type = "adjusted"
+)
+
+// Record is one change. It is written once and never changed.
+type Record struct {
+	Object   string // wallet transaction (wt_…) or wallet (wlt_…) that changed
+	Sequence int64  // 1, 2, 3 … per object, given under the object's lock
+	Book     int    // the object's book, 0 to 1023
+	Type     Type
+	Merchant string // whose feed the event belongs to; "" is the platform's own
+	Wallet   string // the wallet concerned; "" when none was found
+	At       int64  // microseconds since 1970-01-01 UTC
+	Amount   int64  // of this operation, in minor units
+	Currency money.Currency
+
+	// The entry. Debit and Credit are the accounts' balances right after it; the uncapped side is the
+	// stripe StripeBook of its account and is filled in by the storage keeper, which owns the stripes.
+	Posting       ledger.Posting
+	Debit, Credit ledger.Running
+	StripeBook    int
+
+	After  After
+	Origin Origin
+}
+
+// After is the object as the change left it. For a wallet only State is used: its money is in the
+// running balance.
+type After struct {
+	State                                             string
+	Authorized, Captured, Canceled, Expired, Refunded int64 // minor units
+}
+
+// Origin says which request asked for the change.
+type Origin struct {
+	RequestID      string
+	APIKeyID       string // "" for the platform itself
+	IdempotencyKey string
+}
+
+// Event returns the event's name, such as wallet.transaction.captured or wallet.topped_up.
+func (r Record) Event() string {
+	if strings.HasPrefix(r.Object, "wt_") {
+		return "wallet.transaction." + string(r.Type)
+	}
+	return "wallet." + string(r.Type)
+}
+
+// OperationID returns the id of the operation that the record is: op_, the object's ULID, the sequence.
+func (r Record) OperationID() string { return OperationID(r.Object, r.Sequence) }
+
+// OperationID returns the id of the operation with the given sequence on object.
+func OperationID(object string, sequence int64) string {
+	_, ulid, _ := strings.Cut(object, "_")
+	return "op_" + ulid + "_" + strconv.FormatInt(sequence, 10)
+}

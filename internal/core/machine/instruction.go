@@ -1,0 +1,241 @@
+// Package machine is the state machine of all money: an instruction and the records it names go in,
+// changed records and a reply come out. It does no I/O and cannot fail; time, ids and indexes arrive
+// with the instruction. Keys.Add and Step are the only two places that know every command.
+package machine
+
+import (
+	"plexy/internal/core/journal"
+	"plexy/internal/core/money"
+	"plexy/internal/core/reject"
+	"plexy/internal/core/wallet"
+)
+
+// Retention is how long an idempotency key keeps its reply: 30 days, in microseconds (practice I-13).
+const Retention = 30 * 24 * 60 * 60 * 1_000_000
+
+// Instruction is one command plus what the outside world decided about it.
+type Instruction struct {
+	Command     Command
+	Scope       string   // whose keys: the merchant's id
+	Key         string   // idempotency key; "" for none
+	Fingerprint [32]byte // digest of the meaning of the request
+	Origin      journal.Origin
+	// Render turns the outcome into the reply that is kept under the key and given to the caller. It is
+	// a pure function of the door that asked, so that a replay is the first reply byte for byte.
+	Render func(Outcome) Reply
+}
+
+// Reply is an answer as its door rendered it.
+type Reply struct {
+	Status int
+	Body   []byte
+}
+
+// Stamp is given by the committer when it decides: the time in microseconds.
+type Stamp struct{ At int64 }
+
+// Outcome is what an instruction came to.
+type Outcome struct {
+	Reason      reject.Reason      // "" when it was done; a FAILED transaction is done too
+	Transaction wallet.Transaction // as it is now
+	Wallet      wallet.Wallet      // as it is now, for instructions about a wallet
+	Record      journal.Record     // what was written; zero when nothing changed
+	Reply       Reply
+	Replayed    bool // Reply is the one that was stored
+	// Stale means that the vault's keys changed under the instruction: nothing was decided, and it must
+	// be made anew with indexes of Generation.
+	Stale      bool
+	Generation int64
+}
+
+// Command is one of the commands below.
+type Command interface{ command() }
+
+// Who names a payer by the blind indexes of IIN and phone, each under every live data key, and the
+// vault generation that those keys belong to.
+type Who struct {
+	IIN, Phone []string
+	Generation int64
+}
+
+// Target names a merchant's transaction and an amount of it in minor units, more than 0.
+type Target struct {
+	Merchant string
+	ID       string
+	Amount   int64
+}
+
+// Authorize holds an amount on a wallet. Stem is the id without its last two characters: the book is
+// the wallet's, or Book (the hash of the IIN index) when there is none.
+type Authorize struct {
+	Stem           string
+	Book           int
+	Merchant       string
+	Currency       money.Currency
+	OrderReference string
+	Amount         int64
+	Who            Who
+}
+
+// Capture makes a part of a hold final.
+type Capture struct{ Target }
+
+// Cancel gives a part of a hold up.
+type Cancel struct{ Target }
+
+// Refund gives back a part of what was captured.
+type Refund struct{ Target }
+
+// Expire releases what remains of a hold whose time has come.
+type Expire struct{ ID string }
+
+// Opening is what it takes to open a wallet: ids and sealed data, used only where they are needed.
+type Opening struct {
+	WalletStem string
+	Book       int
+	Customer   wallet.Customer
+}
+
+// By says who did something by hand, and why. ID is the audit row's.
+type By struct{ ID, Actor, Reason string }
+
+// Open opens a wallet if the customer has none in the currency.
+type Open struct {
+	Who      Who
+	Currency money.Currency
+	Opening  Opening
+	By       By
+}
+
+// Direction says which way Fund moves money.
+type Direction string
+
+// The three ways to move money of a wallet outside a transaction.
+const (
+	TopUp    Direction = "top-up"
+	Withdraw Direction = "withdraw"
+	Adjust   Direction = "adjust"
+)
+
+// Fund tops a wallet up (opening it if there is none), withdraws from it, or adjusts it. Amount is minor
+// units, more than 0; only for Adjust it may be negative. A Reference has one effect for ever in the
+// whole installation.
+type Fund struct {
+	Direction Direction
+	Who       Who
+	Currency  money.Currency
+	Amount    int64
+	Reference string
+	Opening   Opening
+	By        By
+}
+
+// SetCondition blocks or unblocks a wallet.
+type SetCondition struct {
+	Who       Who
+	Currency  money.Currency
+	Condition wallet.Condition
+	By        By
+}
+
+// SetLimits bounds what a wallet may authorize.
+type SetLimits struct {
+	Who      Who
+	Currency money.Currency
+	Limits   wallet.Limits
+	By       By
+}
+
+// Rebind gives the customer with the IIN a new phone. Who.Phone is the new one's indexes; KeyID and
+// Sealed are the new phone sealed for Customer.
+type Rebind struct {
+	Who      Who
+	Customer string
+	KeyID    string
+	Sealed   []byte
+	By       By
+}
+
+func (Authorize) command()    {}
+func (Capture) command()      {}
+func (Cancel) command()       {}
+func (Refund) command()       {}
+func (Expire) command()       {}
+func (Open) command()         {}
+func (Fund) command()         {}
+func (SetCondition) command() {}
+func (SetLimits) command()    {}
+func (Rebind) command()       {}
+
+// Keys names the records that a batch must load. A keeper loads them in one or two rounds and locks the
+// wallets, in order of id: every change to a transaction goes through its wallet's lock.
+type Keys struct {
+	Replies      []ReplyKey
+	Merchants    []string
+	Transactions []string // and the wallet of each
+	Payers       []Holder // customers by IIN index, and their wallets in the currency
+	// Phones are indexes to look up in a second round, for instructions whose payer was not found by IIN
+	// or was found with another phone.
+	Phones          []string
+	References      []string
+	OrderReferences []OrderReference // looked up only for merchants that reject repeats
+	Vault           bool             // the vault's generation decides whether the indexes are good
+	Opening         bool             // a customer may be made: the generation must not move meanwhile
+}
+
+// ReplyKey is the scope of one idempotency key: one effect per merchant and key.
+type ReplyKey struct{ Scope, Key string }
+
+// Holder names a customer by IIN indexes, and a currency ("" for all the customer's wallets).
+type Holder struct {
+	IIN      []string
+	Currency money.Currency
+}
+
+// OrderReference is a merchant's own name for a sale.
+type OrderReference struct{ Merchant, Reference string }
+
+// Add names the records that in needs.
+func (k *Keys) Add(in Instruction) {
+	if in.Key != "" {
+		k.Replies = append(k.Replies, ReplyKey{in.Scope, in.Key})
+	}
+	switch c := in.Command.(type) {
+	case Authorize:
+		k.Merchants = append(k.Merchants, c.Merchant)
+		k.OrderReferences = append(k.OrderReferences, OrderReference{c.Merchant, c.OrderReference})
+		k.who(c.Who, c.Currency)
+	case Capture:
+		k.Transactions = append(k.Transactions, c.ID)
+	case Cancel:
+		k.Transactions = append(k.Transactions, c.ID)
+	case Refund:
+		k.Transactions = append(k.Transactions, c.ID)
+	case Expire:
+		k.Transactions = append(k.Transactions, c.ID)
+	case Open:
+		k.who(c.Who, c.Currency)
+		k.Opening = true
+	case Fund:
+		k.who(c.Who, c.Currency)
+		k.Opening = k.Opening || c.Direction == TopUp
+		if c.Reference != "" {
+			k.References = append(k.References, c.Reference)
+		}
+	case SetCondition:
+		k.who(c.Who, c.Currency)
+	case SetLimits:
+		k.who(c.Who, c.Currency)
+	case Rebind:
+		k.who(c.Who, "")
+		k.Opening = true
+	default:
+		panic("machine: a command that Keys.Add does not know")
+	}
+}
+
+func (k *Keys) who(w Who, c money.Currency) {
+	k.Vault = true
+	k.Payers = append(k.Payers, Holder{w.IIN, c})
+	k.Phones = append(k.Phones, w.Phone...)
+}

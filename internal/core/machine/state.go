@@ -1,0 +1,141 @@
+package machine
+
+import (
+	"plexy/internal/core/journal"
+	"plexy/internal/core/money"
+	"plexy/internal/core/wallet"
+)
+
+// State is the working set of one batch: what was loaded, as the instructions of the batch change it.
+// The second instruction of a batch sees the effects of the first.
+type State struct {
+	Generation      int64 // of the vault
+	Terms           map[string]wallet.Terms
+	Replies         map[ReplyKey]Stored
+	References      map[string]Reference
+	Transactions    map[string]wallet.Transaction
+	Wallets         map[string]wallet.Wallet
+	WalletOf        map[Holding]string // wallet id
+	Customers       map[string]wallet.Customer
+	ByIIN           map[string]string // index → customer id
+	ByPhone         map[string]string
+	OrderReferences map[OrderReference]bool // taken by a transaction that did not fail
+
+	Changes Changes
+}
+
+// Holding names a customer's wallet in a currency.
+type Holding struct {
+	Customer string
+	Currency money.Currency
+}
+
+// Stored is the reply kept under an idempotency key.
+type Stored struct {
+	Fingerprint [32]byte
+	Reply       Reply
+	At          int64  // microseconds
+	RequestID   string // of the request that was answered first
+}
+
+// Reference is the one effect that a funding reference had, and its answer.
+type Reference struct {
+	Name      string
+	Direction Direction
+	Wallet    string
+	Amount    int64 // as asked for, minor units
+	Reply     Reply
+	At        int64 // microseconds
+}
+
+// Audit is one line about something done by hand.
+type Audit struct {
+	ID                                   string
+	At                                   int64 // microseconds
+	Actor, Action, Object, Before, After string
+	Reason                               string
+}
+
+// Changes is what Save must write, in the order in which it came about. Rows are named here; their
+// final values are in the State.
+type Changes struct {
+	NewTransactions []string
+	Transactions    []string // loaded ones that changed
+	NewWallets      []string
+	Wallets         []string
+	NewCustomers    []string
+	Customers       []string
+	Records         []journal.Record
+	Replies         []ReplyKey // stored now; expired rows of the same key are replaced
+	References      []string
+	Claims          []OrderReference // of merchants that reject repeats
+	Audits          []Audit
+
+	listed map[string]bool // ids already in one of the first six
+}
+
+// NewState returns an empty working set.
+func NewState() *State {
+	return &State{
+		Terms: map[string]wallet.Terms{}, Replies: map[ReplyKey]Stored{}, References: map[string]Reference{},
+		Transactions: map[string]wallet.Transaction{}, Wallets: map[string]wallet.Wallet{},
+		WalletOf: map[Holding]string{}, Customers: map[string]wallet.Customer{}, ByIIN: map[string]string{},
+		ByPhone: map[string]string{}, OrderReferences: map[OrderReference]bool{},
+		Changes: Changes{listed: map[string]bool{}},
+	}
+}
+
+// Changed reports whether there is anything to save.
+func (s *State) Changed() bool {
+	c := &s.Changes
+	return len(c.Records)+len(c.Replies)+len(c.Audits)+len(c.NewTransactions)+len(c.NewCustomers)+
+		len(c.NewWallets)+len(c.Wallets)+len(c.Customers) > 0
+}
+
+// AddWallet puts a loaded wallet into the working set; keepers use it.
+func (s *State) AddWallet(w wallet.Wallet) {
+	s.Wallets[w.ID] = w
+	s.WalletOf[Holding{w.Customer, w.Account.Currency}] = w.ID
+}
+
+// AddCustomer puts a loaded customer into the working set; keepers use it.
+func (s *State) AddCustomer(c wallet.Customer) {
+	s.Customers[c.ID] = c
+	s.ByIIN[c.IINIndex] = c.ID
+	s.ByPhone[c.PhoneIndex] = c.ID
+}
+
+func (c *Changes) list(rows *[]string, id string) {
+	if !c.listed[id] {
+		c.listed[id] = true
+		*rows = append(*rows, id)
+	}
+}
+
+func (s *State) putTransaction(t wallet.Transaction) {
+	if _, loaded := s.Transactions[t.ID]; loaded {
+		s.Changes.list(&s.Changes.Transactions, t.ID)
+	} else {
+		s.Changes.list(&s.Changes.NewTransactions, t.ID)
+	}
+	s.Transactions[t.ID] = t
+}
+
+func (s *State) putWallet(w wallet.Wallet) {
+	if _, loaded := s.Wallets[w.ID]; loaded {
+		s.Changes.list(&s.Changes.Wallets, w.ID)
+	} else {
+		s.Changes.list(&s.Changes.NewWallets, w.ID)
+	}
+	s.AddWallet(w)
+}
+
+func (s *State) putCustomer(c wallet.Customer) {
+	if old, loaded := s.Customers[c.ID]; loaded {
+		s.Changes.list(&s.Changes.Customers, c.ID)
+		delete(s.ByPhone, old.PhoneIndex)
+	} else {
+		s.Changes.list(&s.Changes.NewCustomers, c.ID)
+	}
+	s.AddCustomer(c)
+}

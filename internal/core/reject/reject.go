@@ -1,0 +1,160 @@
+// Package reject is the closed list of business refusals: the name that goes over the wire, its class,
+// and its place in the order of precedence. A refusal is a value, not a Go error: it commits like any
+// other outcome and is answered like one.
+package reject
+
+// Reason is the stable wire name of one refusal. The empty Reason means "not refused".
+// Names are append-only: merchants compare them.
+type Reason string
+
+// Class says what kind of answer a refusal becomes at a door.
+type Class uint8
+
+// The classes, from the caller's mistake to the books' no.
+const (
+	Invalid         Class = iota + 1 // malformed input: nothing was decided
+	Unauthenticated                  // no key, or one that does not work
+	NotFound                         // unknown, foreign or malformed id
+	NotAllowed                       // the route exists, the method does not
+	TooLarge                         // the body is over its limit
+	Unsupported                      // the content type is not JSON
+	InProgress                       // the same idempotency key is still being decided
+	Refused                          // the state or the amount forbids it
+	Limited                          // too many requests
+	Busy                             // the queue is full, or the outcome is not known yet
+	Internal                         // our fault
+	Declined                         // the wallet said no: the transaction exists and is FAILED
+)
+
+// Refusals of the doors: decided before an instruction exists, never stored under a key.
+const (
+	RouteUnknown          Reason = "route_unknown"
+	MethodNotAllowed      Reason = "method_not_allowed"
+	APIKeyMissing         Reason = "api_key_missing"
+	APIKeyUnknown         Reason = "api_key_unknown"
+	RateLimited           Reason = "rate_limited"
+	BodyTooLarge          Reason = "body_too_large"
+	ContentTypeNotJSON    Reason = "content_type_not_json"
+	IdempotencyKeyMissing Reason = "idempotency_key_missing"
+	IdempotencyKeyInvalid Reason = "idempotency_key_invalid"
+	BodyInvalid           Reason = "body_invalid"
+	AmountInvalid         Reason = "amount_invalid"
+	PhoneInvalid          Reason = "phone_number_invalid"
+	IINInvalid            Reason = "iin_invalid"
+	OrderReferenceInvalid Reason = "order_reference_invalid"
+	CurrencyInvalid       Reason = "currency_invalid"
+	LimitInvalid          Reason = "limit_invalid"
+	CursorInvalid         Reason = "cursor_invalid"
+	StatusInvalid         Reason = "status_invalid"
+	CreatedFromInvalid    Reason = "created_from_invalid"
+	CreatedToInvalid      Reason = "created_to_invalid"
+)
+
+// Refusals of the machine, in order of precedence.
+const (
+	IdempotencyKeyReused  Reason = "idempotency_key_reused"
+	IdempotencyInProgress Reason = "idempotency_in_progress"
+	TransactionNotFound   Reason = "wallet_transaction_not_found"
+	MerchantNotFound      Reason = "merchant_not_found"
+	OrderReferenceExists  Reason = "order_reference_exists"
+
+	WalletNotFound    Reason = "wallet_not_found"
+	IdentityMismatch  Reason = "identity_mismatch"
+	WalletBlocked     Reason = "wallet_blocked"
+	LimitExceeded     Reason = "limit_exceeded"
+	InsufficientFunds Reason = "insufficient_funds"
+
+	TransactionFailed      Reason = "transaction_failed"
+	TransactionPending     Reason = "transaction_pending"
+	HoldExpired            Reason = "hold_expired"
+	NothingRemaining       Reason = "nothing_remaining"
+	NothingCaptured        Reason = "nothing_captured"
+	AmountExceedsRemaining Reason = "amount_exceeds_remaining"
+	AmountExceedsCaptured  Reason = "amount_exceeds_captured"
+	AmountOutOfRange       Reason = "amount_out_of_range"
+
+	ReferenceReused Reason = "reference_reused"
+	PhoneTaken      Reason = "phone_taken"
+)
+
+// Trouble: not a decision about the request, always safe to ask again with the same key.
+const (
+	QueueFull      Reason = "busy"
+	OutcomeUnknown Reason = "outcome_unknown"
+	InternalError  Reason = "internal"
+)
+
+// Row is one line of the table: what a refusal is and what it tells a person.
+type Row struct {
+	Reason  Reason
+	Class   Class
+	Message string
+}
+
+// Table lists every refusal in order of precedence. docs/errors.md and the API description are
+// compared with it by tests.
+func Table() []Row { return table }
+
+// Of returns the line of r, or the line of InternalError when r is not in the table.
+func Of(r Reason) Row {
+	if row, ok := byReason[r]; ok {
+		return row
+	}
+	return byReason[InternalError]
+}
+
+var table = []Row{
+	{RouteUnknown, NotFound, "There is no such route."},
+	{MethodNotAllowed, NotAllowed, "This route does not accept this method."},
+	{APIKeyMissing, Unauthenticated, "The Authorization header must carry your API key."},
+	{APIKeyUnknown, Unauthenticated, "This API key is not known or has been revoked."},
+	{RateLimited, Limited, "Too many requests with this API key; try again later."},
+	{BodyTooLarge, TooLarge, "The body is larger than 256 KiB."},
+	{ContentTypeNotJSON, Unsupported, "The body must be application/json."},
+	{IdempotencyKeyMissing, Invalid, "The Idempotency-Key header is required here."},
+	{IdempotencyKeyInvalid, Invalid, "The Idempotency-Key header must be 1 to 255 visible ASCII characters."},
+	{BodyInvalid, Invalid, "The body must be one JSON object with each name once."},
+	{AmountInvalid, Invalid, "amount must be a positive integer in minor units."},
+	{PhoneInvalid, Invalid, "phoneNumber must be a Kazakh phone number."},
+	{IINInvalid, Invalid, "iin must be 12 digits with a valid date and control digit."},
+	{OrderReferenceInvalid, Invalid, "orderReference must be 1 to 255 characters without control characters."},
+	{CurrencyInvalid, Invalid, "currency must be an upper-case ISO 4217 code that has minor units."},
+	{LimitInvalid, Invalid, "limit must be an integer from 1 to 100."},
+	{CursorInvalid, Invalid, "cursor must be a nextCursor of this list."},
+	{StatusInvalid, Invalid, "status must be NEW, PROCESSING, SUCCESS or FAILED."},
+	{CreatedFromInvalid, Invalid, "createdFrom must be an RFC 3339 time."},
+	{CreatedToInvalid, Invalid, "createdTo must be an RFC 3339 time."},
+	{IdempotencyKeyReused, Refused, "This Idempotency-Key was used for a different request."},
+	{IdempotencyInProgress, InProgress, "A request with this Idempotency-Key is still being decided."},
+	{TransactionNotFound, NotFound, "There is no such wallet transaction."},
+	{MerchantNotFound, NotFound, "There is no such merchant."},
+	{OrderReferenceExists, Refused, "A transaction with this orderReference exists."},
+	{WalletNotFound, Declined, "The customer has no wallet in this currency."},
+	{IdentityMismatch, Declined, "The phone number and the IIN do not belong together."},
+	{WalletBlocked, Declined, "The wallet is blocked."},
+	{LimitExceeded, Declined, "The amount is above a limit of the wallet."},
+	{InsufficientFunds, Declined, "The wallet does not hold enough money."},
+	{TransactionFailed, Refused, "The transaction failed; nothing can be done with it."},
+	{TransactionPending, Refused, "The transaction is not decided yet."},
+	{HoldExpired, Refused, "The hold has expired."},
+	{NothingRemaining, Refused, "Nothing of the authorization remains."},
+	{NothingCaptured, Refused, "Nothing was captured."},
+	{AmountExceedsRemaining, Refused, "The amount is more than remains of the authorization."},
+	{AmountExceedsCaptured, Refused, "The amount is more than was captured and not yet refunded."},
+	{AmountOutOfRange, Refused, "The amount would take an account beyond what it can count."},
+	{ReferenceReused, Refused, "This reference was used with another wallet, amount or operation."},
+	{PhoneTaken, Refused, "The phone number belongs to another customer."},
+	{QueueFull, Busy, "The server is busy; try again with the same Idempotency-Key."},
+	{OutcomeUnknown, Busy, "The outcome is not known yet; ask again with the same Idempotency-Key."},
+	{InternalError, Internal, "Something went wrong on our side."},
+}
+
+var byReason = index()
+
+func index() map[Reason]Row {
+	m := make(map[Reason]Row, len(table))
+	for _, row := range table {
+		m[row.Reason] = row
+	}
+	return m
+}
