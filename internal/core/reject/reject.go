@@ -28,6 +28,7 @@ const (
 
 // Refusals of the doors: decided before an instruction exists, never stored under a key.
 const (
+	RequestInvalid        Reason = "request_invalid"
 	RouteUnknown          Reason = "route_unknown"
 	MethodNotAllowed      Reason = "method_not_allowed"
 	APIKeyMissing         Reason = "api_key_missing"
@@ -81,6 +82,7 @@ const (
 const (
 	QueueFull      Reason = "busy"
 	OutcomeUnknown Reason = "outcome_unknown"
+	NotReady       Reason = "not_ready"
 	InternalError  Reason = "internal"
 )
 
@@ -104,6 +106,7 @@ func Of(r Reason) Row {
 }
 
 var table = []Row{
+	{RequestInvalid, Invalid, "The request is not valid HTTP, or its headers are larger than 16 KiB."},
 	{RouteUnknown, NotFound, "There is no such route."},
 	{MethodNotAllowed, NotAllowed, "This route does not accept this method."},
 	{APIKeyMissing, Unauthenticated, "The Authorization header must carry your API key."},
@@ -146,6 +149,7 @@ var table = []Row{
 	{PhoneTaken, Refused, "The phone number belongs to another customer."},
 	{QueueFull, Busy, "The server is busy; try again with the same Idempotency-Key."},
 	{OutcomeUnknown, Busy, "The outcome is not known yet; ask again with the same Idempotency-Key."},
+	{NotReady, Busy, "The server is not ready."},
 	{InternalError, Internal, "Something went wrong on our side."},
 }
 
