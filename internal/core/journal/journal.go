@@ -51,6 +51,16 @@ type Record struct {
 
 	After  After
 	Origin Origin
+
+	// Previous is the wallet's record before this one: a wallet's statement is this chain, walked back
+	// from the wallet, so that no index grows in random places while money moves.
+	Previous Ref
+}
+
+// Ref names a record.
+type Ref struct {
+	Object   string // "" names none
+	Sequence int64
 }
 
 // After is the object as the change left it. For a wallet only State is used: its money is in the

@@ -101,19 +101,16 @@ func fund(s *State, at Stamp, in Instruction, c Fund) Outcome {
 	if no != "" {
 		return Outcome{Reason: no}
 	}
-	s.putWallet(change.Wallet)
-	r := journal.Record{
+	r := s.write(journal.Record{
 		Object: w.ID, Sequence: change.Wallet.Sequence, Book: w.Book, Type: change.Type, Wallet: w.ID,
 		At: at.At, Amount: change.Amount, Currency: c.Currency, Origin: in.Origin,
 		After: journal.After{State: string(w.Condition)},
-	}
-	post(&r, change)
-	s.Changes.Records = append(s.Changes.Records, r)
+	}, change)
 	s.audit(at, c.By, Audit{
 		Action: "wallet." + string(c.Direction), Object: w.ID,
 		Before: posted(before), After: posted(change.Wallet),
 	})
-	return Outcome{Wallet: change.Wallet, Record: r}
+	return Outcome{Wallet: s.Wallets[w.ID], Record: r}
 }
 
 // fundedBefore gives the first answer again, or refuses a reference that meant something else.
@@ -196,17 +193,6 @@ func rebind(s *State, at Stamp, c Rebind) Outcome {
 func (s *State) audit(at Stamp, by By, a Audit) {
 	a.ID, a.At, a.Actor, a.Reason = by.ID, at.At, by.Actor, by.Reason
 	s.Changes.Audits = append(s.Changes.Audits, a)
-}
-
-// post copies an accepted change's posting into the record. The wallet is on one side; the other side's
-// running balance belongs to the stripe and is filled in by the keeper.
-func post(r *journal.Record, c wallet.Change) {
-	r.Posting = c.Posting
-	if c.Posting.Debit == r.Wallet {
-		r.Debit = c.Balance
-	} else {
-		r.Credit = c.Balance
-	}
 }
 
 func posted(w wallet.Wallet) string {

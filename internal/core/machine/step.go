@@ -138,9 +138,6 @@ func expire(s *State, at Stamp, in Instruction, c Expire) Outcome {
 func (s *State) finishTransaction(c wallet.Change, at Stamp, origin journal.Origin) Outcome {
 	t := c.Transaction
 	s.putTransaction(t)
-	if c.Found {
-		s.putWallet(c.Wallet)
-	}
 	r := journal.Record{
 		Object: t.ID, Sequence: t.Sequence, Book: t.Book, Type: c.Type, Merchant: t.Merchant,
 		Wallet: t.Wallet, At: t.UpdatedAt, Amount: c.Amount, Currency: t.Currency, Origin: origin,
@@ -149,7 +146,23 @@ func (s *State) finishTransaction(c wallet.Change, at Stamp, origin journal.Orig
 			Canceled: t.Canceled, Expired: t.Expired, Refunded: t.Refunded,
 		},
 	}
-	post(&r, c)
+	return Outcome{Transaction: t, Wallet: c.Wallet, Record: s.write(r, c)}
+}
+
+// write completes the record of an accepted change, puts it into the working set and links it into the
+// statement of the wallet it concerns. The wallet is on one side of the posting; the other side's
+// running balance belongs to a stripe and is filled in by the keeper.
+func (s *State) write(r journal.Record, c wallet.Change) journal.Record {
+	if c.Found {
+		r.Posting, r.Previous = c.Posting, c.Wallet.Last
+		if r.Posting.Debit == c.Wallet.ID {
+			r.Debit = c.Balance
+		} else {
+			r.Credit = c.Balance
+		}
+		c.Wallet.Last = journal.Ref{Object: r.Object, Sequence: r.Sequence}
+		s.putWallet(c.Wallet)
+	}
 	s.Changes.Records = append(s.Changes.Records, r)
-	return Outcome{Transaction: t, Wallet: c.Wallet, Record: r}
+	return r
 }

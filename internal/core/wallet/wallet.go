@@ -1,6 +1,7 @@
 package wallet
 
 import (
+	"plexy/internal/core/journal"
 	"plexy/internal/core/ledger"
 	"plexy/internal/core/money"
 )
@@ -24,8 +25,9 @@ type Wallet struct {
 	Limits    Limits
 	Spent     Spent
 	Account   ledger.Account
-	Sequence  int64 // of its last record as an object of its own
-	CreatedAt int64 // microseconds
+	Sequence  int64       // of its last record as an object of its own
+	Last      journal.Ref // the newest record of its statement
+	CreatedAt int64       // microseconds
 }
 
 // Limits bound what a wallet may authorize, in minor units; 0 means no bound.

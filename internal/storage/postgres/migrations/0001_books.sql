@@ -1,0 +1,194 @@
+-- +goose Up
+-- Text is compared byte by byte (collate "C"), as SQLite and Go do. Times are microseconds since
+-- 1970-01-01 UTC, amounts are minor units. Every money table carries its partition column, book, which
+-- stands last in its keys: the time-ordered id leads, so that inserts append.
+
+create table installation (
+  one              smallint primary key check (one = 1),
+  environment      text   not null check (environment in ('sandbox', 'production')),
+  master_check     text   not null,
+  vault_generation bigint not null,
+  created_at       bigint not null
+);
+
+create table vault_keys (
+  id         text collate "C" primary key,
+  wrapped    bytea  not null,
+  state      text   not null check (state in ('active', 'retiring')),
+  created_at bigint not null
+);
+
+create table merchants (
+  id             text collate "C" primary key,
+  name           text    not null,
+  hold_micros    bigint  not null check (hold_micros > 0),
+  reject_repeats boolean not null,
+  created_at     bigint  not null
+);
+
+create table api_keys (
+  id          text collate "C" primary key,
+  merchant_id text collate "C" not null references merchants (id),
+  hash        bytea  not null unique,
+  created_at  bigint not null,
+  revoked_at  bigint not null default 0
+);
+create index api_keys_merchant on api_keys (merchant_id, id);
+
+create table customers (
+  id           text collate "C" primary key,
+  key_id       text collate "C" not null,
+  iin_index    text collate "C" not null unique,
+  phone_index  text collate "C" not null unique,
+  iin_sealed   bytea  not null,
+  phone_sealed bytea  not null,
+  created_at   bigint not null
+);
+create index customers_key on customers (key_id, id);
+
+-- A wallet is the customer's account in one currency: one row carries what always changes together.
+create table wallets (
+  id                    text collate "C" not null,
+  book                  smallint not null,
+  customer_id           text collate "C" not null,
+  currency              text collate "C" not null,
+  condition             text   not null check (condition in ('active', 'blocked')),
+  limit_per_transaction bigint not null check (limit_per_transaction >= 0),
+  limit_per_day         bigint not null check (limit_per_day >= 0),
+  spent_day             bigint not null,
+  spent_amount          bigint not null check (spent_amount >= 0),
+  debits_pending        bigint not null check (debits_pending >= 0),
+  debits_posted         bigint not null check (debits_posted >= 0),
+  credits_pending       bigint not null check (credits_pending >= 0),
+  credits_posted        bigint not null check (credits_posted >= 0),
+  version               bigint not null,
+  sequence              bigint not null,
+  last_object           text collate "C" not null,
+  last_sequence         bigint not null,
+  created_at            bigint not null,
+  primary key (id, book),
+  unique (customer_id, currency, book),
+  check (credits_posted - debits_posted - debits_pending >= 0)
+) with (fillfactor = 50);
+
+-- One stripe per account and range of books: an uncapped account is never locked to decide.
+create table stripes (
+  account         text collate "C" not null,
+  book            smallint not null,
+  currency        text collate "C" not null,
+  debits_pending  bigint not null check (debits_pending >= 0),
+  debits_posted   bigint not null check (debits_posted >= 0),
+  credits_pending bigint not null check (credits_pending >= 0),
+  credits_posted  bigint not null check (credits_posted >= 0),
+  version         bigint not null,
+  primary key (account, book)
+) with (fillfactor = 50);
+
+create table wallet_transactions (
+  id              text collate "C" not null,
+  book            smallint not null,
+  merchant_id     text collate "C" not null,
+  wallet_id       text collate "C" not null,
+  currency        text collate "C" not null,
+  order_reference text collate "C" not null,
+  amount          bigint not null check (amount > 0),
+  status          text   not null check (status in ('NEW', 'PROCESSING', 'SUCCESS', 'FAILED')),
+  failure         text   not null,
+  authorized      bigint not null check (authorized >= 0),
+  captured        bigint not null check (captured >= 0),
+  canceled        bigint not null check (canceled >= 0),
+  expired         bigint not null check (expired >= 0),
+  refunded        bigint not null check (refunded >= 0 and refunded <= captured),
+  sequence        bigint not null,
+  created_at      bigint not null,
+  updated_at      bigint not null,
+  expires_at      bigint not null,
+  primary key (id, book),
+  check (captured + canceled + expired <= authorized)
+) with (fillfactor = 90);
+create index wallet_transactions_merchant on wallet_transactions (merchant_id, id, book);
+create index wallet_transactions_reference
+  on wallet_transactions (merchant_id, order_reference, id, book);
+create index wallet_transactions_due on wallet_transactions (expires_at, id, book)
+  where authorized - captured - canceled - expired > 0;
+
+-- One row is one change: the operation, its posting with the running balances it left, and the event
+-- with its object as it then was.
+create table journal (
+  object_id       text collate "C" not null,
+  sequence        bigint   not null,
+  book            smallint not null,
+  type            text     not null,
+  merchant_id     text collate "C" not null,
+  wallet_id       text collate "C" not null,
+  at              bigint   not null,
+  amount          bigint   not null check (amount > 0),
+  currency        text collate "C" not null,
+  move            text     not null check (move in ('', 'hold', 'settle', 'release', 'post')),
+  debit           text collate "C" not null,
+  credit          text collate "C" not null,
+  debit_version   bigint   not null,
+  debit_pending   bigint   not null,
+  debit_posted    bigint   not null,
+  credit_version  bigint   not null,
+  credit_pending  bigint   not null,
+  credit_posted   bigint   not null,
+  stripe_book     smallint not null,
+  state           text     not null,
+  authorized      bigint   not null,
+  captured        bigint   not null,
+  canceled        bigint   not null,
+  expired         bigint   not null,
+  refunded        bigint   not null,
+  request_id      text     not null,
+  api_key_id      text     not null,
+  idempotency_key text     not null,
+  previous_object text collate "C" not null,
+  previous_sequence bigint not null,
+  primary key (object_id, sequence, book)
+);
+
+create table idempotency (
+  scope       text collate "C" not null,
+  key         text collate "C" not null,
+  book        smallint not null,
+  fingerprint bytea    not null,
+  status      smallint not null,
+  body        bytea    not null,
+  request_id  text     not null,
+  created_at  bigint   not null,
+  primary key (scope, key, book)
+);
+create index idempotency_age on idempotency using brin (created_at);
+
+-- References of top-ups, withdrawals and adjustments: one effect for ever, so these are never swept.
+create table fund_references (
+  name       text collate "C" not null,
+  book       smallint not null,
+  direction  text     not null,
+  wallet_id  text collate "C" not null,
+  amount     bigint   not null,
+  status     smallint not null,
+  body       bytea    not null,
+  created_at bigint   not null,
+  primary key (name, book)
+);
+
+-- Order references of merchants that reject repeats: the unique key decides between processes.
+create table order_reference_claims (
+  merchant_id text collate "C" not null,
+  reference   text collate "C" not null,
+  book        smallint not null,
+  primary key (merchant_id, reference, book)
+);
+
+create table audits (
+  id     text collate "C" primary key,
+  at     bigint not null,
+  actor  text   not null,
+  action text   not null,
+  object text   not null,
+  before text   not null,
+  after  text   not null,
+  reason text   not null
+);
