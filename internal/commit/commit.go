@@ -1,0 +1,228 @@
+// Package commit is group commit: it gathers concurrent instructions into one durable transaction and
+// hands each caller its outcome after the disk has it. It is the only writer of money.
+//
+// There is no timer. While one batch is on its way to disk the next one forms by itself, so a lonely
+// request pays no delay and a crowd shares one flush.
+package commit
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"plexy/internal/clock"
+	"plexy/internal/core/machine"
+	"plexy/internal/storage"
+)
+
+// Trouble that a caller of Submit can meet; compare with errors.Is. None of them is a decision: the same
+// instruction with the same key may be submitted again.
+var (
+	// ErrBusy: the queue is full, or the database cannot be reached. Nothing was done.
+	ErrBusy = errors.New("commit: busy")
+	// ErrUnknown: the deadline came before the outcome was known. It may be done, or may yet be.
+	ErrUnknown = errors.New("commit: outcome unknown")
+	// ErrInProgress: the deadline came while another request with the same key was still being decided.
+	ErrInProgress = errors.New("commit: another request with this key is being decided")
+	// ErrStale: the vault's keys changed; make the instruction anew with the current indexes.
+	ErrStale = errors.New("commit: indexes are of an old vault generation")
+	// ErrInternal: this instruction broke an assertion. It was set aside and nothing was saved.
+	ErrInternal = errors.New("commit: internal error")
+	// ErrClosed: the committer has stopped accepting.
+	ErrClosed = errors.New("commit: closed")
+)
+
+// Limits of a committer.
+const (
+	QueueLimit    = 4096 // instructions waiting in one lane; one more is ErrBusy
+	BatchLimit    = 512  // instructions in one batch
+	tries         = 3    // runs of one batch after transient failures
+	conflictTries = 20   // runs after losing to another process; each loss means somebody else advanced
+	batchDeadline = 8 * time.Second
+)
+
+// Config is what a Committer needs. Observe and Alarm may be nil.
+type Config struct {
+	Storage storage.Storage
+	Clock   clock.Clock
+	// Observe is told about each batch after its callers were answered.
+	Observe func(Report)
+	// Alarm is told about instructions that broke an assertion and about failures of the database.
+	Alarm func(what string, err error)
+}
+
+// Report describes one batch.
+type Report struct {
+	Lane, Size int
+	Elapsed    time.Duration
+	Outcomes   []Done
+	Err        error
+}
+
+// Done is one instruction of a batch and what it came to.
+type Done struct {
+	Command machine.Command
+	Outcome machine.Outcome
+}
+
+// Committer runs one loop per lane of its storage.
+type Committer struct {
+	cfg   Config
+	lanes []chan *ticket
+
+	mu       sync.Mutex
+	closed   bool
+	inFlight map[machine.ReplyKey]int
+
+	loops sync.WaitGroup
+}
+
+// ticket is one caller's place in the queue.
+type ticket struct {
+	in      machine.Instruction
+	outcome machine.Outcome
+	err     error
+	done    chan struct{}
+}
+
+// New starts the loops of a Committer. Close stops them.
+func New(cfg Config) *Committer {
+	if cfg.Observe == nil {
+		cfg.Observe = func(Report) {}
+	}
+	if cfg.Alarm == nil {
+		cfg.Alarm = func(string, error) {}
+	}
+	c := &Committer{cfg: cfg, inFlight: map[machine.ReplyKey]int{}}
+	for lane := range cfg.Storage.Lanes() {
+		queue := make(chan *ticket, QueueLimit)
+		c.lanes = append(c.lanes, queue)
+		c.loops.Add(1)
+		go c.loop(lane, queue)
+	}
+	return c
+}
+
+// Submit queues the instruction and waits for its outcome until ctx ends. book (0 to 1023) chooses the
+// lane, so that instructions on one wallet seldom wait for each other's locks. Once queued, the
+// instruction goes on whether or not the caller still waits: a client that hangs up does not cancel
+// money.
+func (c *Committer) Submit(ctx context.Context, book int, in machine.Instruction) (machine.Outcome, error) {
+	t := &ticket{in: in, done: make(chan struct{})}
+	key := machine.ReplyKey{Scope: in.Scope, Key: in.Key}
+	second, err := c.enqueue(t, book*len(c.lanes)/1024, key)
+	if err != nil {
+		return machine.Outcome{}, err
+	}
+	select {
+	case <-t.done:
+		return t.outcome, t.err
+	case <-ctx.Done():
+	}
+	select {
+	case <-t.done: // both were ready: the outcome is worth more
+		return t.outcome, t.err
+	default:
+	}
+	if second {
+		return machine.Outcome{}, ErrInProgress
+	}
+	return machine.Outcome{}, ErrUnknown
+}
+
+// enqueue puts t into its lane and says whether another instruction with the same key was under way.
+func (c *Committer) enqueue(t *ticket, lane int, key machine.ReplyKey) (second bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return false, ErrClosed
+	}
+	select {
+	case c.lanes[lane] <- t:
+	default:
+		return false, ErrBusy
+	}
+	if key.Key == "" {
+		return false, nil
+	}
+	c.inFlight[key]++
+	return c.inFlight[key] > 1, nil
+}
+
+// Depth returns how many instructions wait in all lanes.
+func (c *Committer) Depth() int {
+	n := 0
+	for _, queue := range c.lanes {
+		n += len(queue)
+	}
+	return n
+}
+
+// Close stops accepting, finishes everything that was accepted, and returns.
+func (c *Committer) Close() {
+	c.mu.Lock()
+	if !c.closed {
+		c.closed = true
+		for _, queue := range c.lanes {
+			close(queue)
+		}
+	}
+	c.mu.Unlock()
+	c.loops.Wait()
+}
+
+func (c *Committer) loop(lane int, queue chan *ticket) {
+	defer c.loops.Done()
+	batch := make([]*ticket, 0, BatchLimit)
+	for first := range queue {
+		batch = fill(append(batch[:0], first), queue)
+		start := time.Now()
+		err := c.run(lane, batch)
+		c.answer(batch)
+		c.observe(lane, batch, time.Since(start), err)
+	}
+}
+
+// fill takes everything that already waits, up to BatchLimit.
+func fill(batch []*ticket, queue chan *ticket) []*ticket {
+	for len(batch) < BatchLimit {
+		select {
+		case t, ok := <-queue:
+			if !ok {
+				return batch
+			}
+			batch = append(batch, t)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+func (c *Committer) answer(batch []*ticket) {
+	c.mu.Lock()
+	for _, t := range batch {
+		if t.in.Key == "" {
+			continue
+		}
+		key := machine.ReplyKey{Scope: t.in.Scope, Key: t.in.Key}
+		if c.inFlight[key]--; c.inFlight[key] == 0 {
+			delete(c.inFlight, key)
+		}
+	}
+	c.mu.Unlock()
+	for _, t := range batch {
+		close(t.done)
+	}
+}
+
+func (c *Committer) observe(lane int, batch []*ticket, elapsed time.Duration, err error) {
+	r := Report{Lane: lane, Size: len(batch), Elapsed: elapsed, Err: err}
+	for _, t := range batch {
+		if t.err == nil {
+			r.Outcomes = append(r.Outcomes, Done{t.in.Command, t.outcome})
+		}
+	}
+	c.cfg.Observe(r)
+}
