@@ -177,10 +177,10 @@ func (c *Committer) loop(lane int, queue chan *ticket) {
 	batch := make([]*ticket, 0, BatchLimit)
 	for first := range queue {
 		batch = fill(append(batch[:0], first), queue)
-		start := time.Now()
+		start := c.cfg.Clock.Now()
 		err := c.run(lane, batch)
 		c.answer(batch)
-		c.observe(lane, batch, time.Since(start), err)
+		c.observe(lane, batch, time.Duration(c.cfg.Clock.Now()-start)*time.Microsecond, err)
 	}
 }
 
