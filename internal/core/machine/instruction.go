@@ -42,6 +42,9 @@ type Outcome struct {
 	Record      journal.Record     // what was written; zero when nothing changed
 	Reply       Reply
 	Replayed    bool // Reply is the one that was stored
+	// First is what the key was first used for, when it was used before: also when it is refused now
+	// because it meant something else then.
+	First Stored
 	// Stale means that the vault's keys changed under the instruction: nothing was decided, and it must
 	// be made anew with indexes of Generation.
 	Stale      bool

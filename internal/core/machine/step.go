@@ -42,9 +42,9 @@ func Step(s *State, at Stamp, in Instruction) Outcome {
 // replay answers from a stored reply, or refuses a key that meant something else.
 func replay(stored Stored, in Instruction) Outcome {
 	if stored.Fingerprint == in.Fingerprint {
-		return Outcome{Reply: stored.Reply, Replayed: true}
+		return Outcome{Reply: stored.Reply, Replayed: true, First: stored}
 	}
-	o := Outcome{Reason: reject.IdempotencyKeyReused}
+	o := Outcome{Reason: reject.IdempotencyKeyReused, First: stored}
 	if in.Render != nil {
 		o.Reply = in.Render(o)
 	}
