@@ -45,3 +45,10 @@ func (m *Manual) Advance(byMicroseconds int64) { m.now.Add(byMicroseconds) }
 
 // Time returns at as a time.Time in UTC.
 func Time(at int64) time.Time { return time.UnixMicro(at).UTC() }
+
+// Ticks sends on the channel each time the given time of the machine has passed, until stop is called.
+// It is for housekeeping only: nothing that decides about money waits for it.
+func Ticks(every time.Duration) (ticks <-chan time.Time, stop func()) {
+	t := time.NewTicker(every)
+	return t.C, t.Stop
+}

@@ -1,0 +1,76 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// Exchange is one request being answered: the response writer, the request's id, and what the request log
+// will say about it. Doors fill in Route, Merchant and Key as they learn them. It lives as long as the
+// handler runs and must not be kept.
+type Exchange struct {
+	http.ResponseWriter
+
+	// ID names the request: in X-Request-Id, in error answers, in the log and in the ledger's entries.
+	ID string
+	// Route is the template of the route, such as /v1/wallet/{wallet_transaction_id}/capture. It stays
+	// empty when no route matched; never put a path into it.
+	Route string
+	// Merchant and Key are the ids of the merchant and of the API key, once known.
+	Merchant, Key string
+	// Trouble is why the answer is a 5xx. It is logged, never shown.
+	Trouble error
+
+	status  int
+	written int64
+	limit   time.Duration
+}
+
+// WriteHeader sends the status line and the headers. Only the first call counts.
+func (x *Exchange) WriteHeader(status int) {
+	if x.status == 0 && status >= 200 {
+		x.status = status
+	}
+	x.ResponseWriter.WriteHeader(status)
+}
+
+// Write sends a part of the body.
+func (x *Exchange) Write(body []byte) (int, error) {
+	if x.status == 0 {
+		x.status = http.StatusOK
+	}
+	n, err := x.ResponseWriter.Write(body)
+	x.written += int64(n)
+	return n, err
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (x *Exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
+
+// Header values shared by all answers. Nobody may change them; appending makes a copy.
+var (
+	typeJSON = []string{"application/json"}
+	noStore  = []string{"no-store"}
+	noSniff  = []string{"nosniff"}
+)
+
+// Reply sends a whole JSON answer. A caller that went away is not an error here: nothing can be done.
+func (x *Exchange) Reply(status int, body []byte) {
+	h := x.Header()
+	h["Content-Type"] = typeJSON
+	h["Cache-Control"] = noStore
+	h["X-Content-Type-Options"] = noSniff
+	if len(body) > 2048 { // below that net/http finds the length by itself
+		h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	}
+	x.WriteHeader(status)
+	x.Write(body)
+}
+
+// Deadline returns a context that ends when the time for handling a request is over, or when parent ends.
+// The caller must call the function returned beside it.
+func (x *Exchange) Deadline(parent context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(parent, x.limit)
+}

@@ -1,0 +1,110 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"plexy/internal/clock"
+)
+
+// Handler returns the handler of every request: id, log, panic guard, health routes, then the door.
+func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.handle) }
+
+func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
+	started := s.options.Clock.Now()
+	x := s.pool.Get().(*Exchange)
+	*x = Exchange{ResponseWriter: w, ID: s.options.NewRequestID(), limit: s.options.HandleTimeout}
+	x.Header()["X-Request-Id"] = []string{x.ID}
+	aborted := s.guarded(x, r)
+	s.record(x, r, started)
+	*x = Exchange{}
+	s.pool.Put(x)
+	if aborted {
+		panic(http.ErrAbortHandler) // half an answer must not look like a whole one
+	}
+}
+
+// guarded runs the handler and turns a panic into a 500. It reports whether the answer had already begun,
+// so that it can only be cut off.
+func (s *Server) guarded(x *Exchange, r *http.Request) (aborted bool) {
+	defer func() {
+		reason := recover()
+		if reason == nil {
+			return
+		}
+		if err, ok := reason.(error); !ok || !errors.Is(err, http.ErrAbortHandler) {
+			s.logPanic(x, reason)
+		}
+		if x.status != 0 {
+			aborted = true
+			return
+		}
+		x.Reply(http.StatusInternalServerError, s.options.Envelope(Panicked, x.ID))
+	}()
+	if !s.health(x, r) {
+		s.options.Door.Serve(x, r)
+	}
+	return false
+}
+
+// logPanic writes what happened. Values of foreign types are named by their type only: they may hold
+// what a request carried.
+func (s *Server) logPanic(x *Exchange, reason any) {
+	text := fmt.Sprintf("%T", reason)
+	switch known := reason.(type) {
+	case string: // an assertion of ours
+		text = known
+	case interface{ RuntimeError() }: // the runtime's own words: an index, a nil pointer
+		text = fmt.Sprint(known)
+	}
+	s.options.Log.Logger().Error("a handler panicked", slog.String("requestId", x.ID),
+		slog.String("route", x.Route), slog.String("panic", text), slog.String("stack", trimmed(debug.Stack())))
+}
+
+// record writes the request's one line and counts it. It names no header value, no path, no body, and
+// nobody's phone or IIN.
+func (s *Server) record(x *Exchange, r *http.Request, started int64) {
+	ended := s.options.Clock.Now()
+	if x.status == 0 {
+		x.status = http.StatusOK // net/http sends this for a handler that wrote nothing
+	}
+	if x.Route == "" {
+		x.Route = "unknown"
+	}
+	s.options.Metrics.Request(x.Route, x.status, time.Duration(ended-started)*time.Microsecond)
+	level := slog.LevelInfo
+	if x.status >= http.StatusInternalServerError {
+		level = slog.LevelError
+	}
+	line := slog.NewRecord(clock.Time(ended), level, "request", 0)
+	line.AddAttrs(
+		slog.String("requestId", x.ID),
+		slog.String("method", knownMethod(r.Method)),
+		slog.String("route", x.Route),
+		slog.Int("status", x.status),
+		slog.Int64("durationMicros", ended-started),
+		slog.Int64("bytes", x.written),
+	)
+	if x.Merchant != "" {
+		line.AddAttrs(slog.String("merchantId", x.Merchant), slog.String("keyId", x.Key))
+	}
+	if x.Trouble != nil {
+		line.AddAttrs(slog.String("trouble", x.Trouble.Error()))
+	}
+	s.options.Log.handler.Handle(context.Background(), line) // the line writer cannot fail
+}
+
+// knownMethod keeps text that a caller invented out of the log.
+func knownMethod(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodPost, http.MethodHead, http.MethodPut, http.MethodPatch,
+		http.MethodDelete, http.MethodOptions:
+		return method
+	}
+	return "other"
+}
