@@ -1,0 +1,133 @@
+package config_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"plexy/internal/config"
+)
+
+func file(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "plexy.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func value(t *testing.T, c config.Config, name string) config.Line {
+	t.Helper()
+	for _, l := range c.Print() {
+		if l.Name == name {
+			return l
+		}
+	}
+	t.Fatalf("config print does not name %s", name)
+	return config.Line{}
+}
+
+func TestDefaults(t *testing.T) {
+	c, err := config.Load(config.Input{Environ: []string{"HOME=/x", "PLEXYISH=1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Database != "sqlite:plexy-data/plexy.db" || c.MasterKeyFile != "plexy-data/master.key" ||
+		c.Listen != "127.0.0.1:8080" || c.MetricsListen != "" || c.Environment != config.Sandbox ||
+		c.EnvironmentGiven || c.RateLimit != 1000 {
+		t.Errorf("defaults are %+v", c)
+	}
+}
+
+func TestStrongestSourceWins(t *testing.T) {
+	path := file(t, "listen: 127.0.0.1:1\nrate_limit: 5\nlog_level: warn\n# a comment\nmetrics_listen:\n")
+	c, err := config.Load(config.Input{
+		File:    path,
+		Environ: []string{"PLEXY_LISTEN=127.0.0.1:2", "PLEXY_RATE_LIMIT=6", "PLEXY_TEST_ANYTHING=x"},
+		Flags:   map[string]string{"listen": "127.0.0.1:3"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]config.Line{
+		"listen":     {Name: "listen", Value: "127.0.0.1:3", Source: "flag --listen"},
+		"rate_limit": {Name: "rate_limit", Value: "6", Source: "PLEXY_RATE_LIMIT"},
+		"log_level":  {Name: "log_level", Value: "warn", Source: path},
+		"data":       {Name: "data", Value: "./plexy-data", Source: "default"},
+	} {
+		if got := value(t, c, name); got != want {
+			t.Errorf("%s is %+v, want %+v", name, got, want)
+		}
+	}
+}
+
+func TestFileByEnvironment(t *testing.T) {
+	path := file(t, "rate_limit: 0\n")
+	c, err := config.Load(config.Input{Environ: []string{"PLEXY_CONFIG=" + path}})
+	if err != nil || c.RateLimit != 0 || c.File != path {
+		t.Errorf("rate limit %d from %q, %v", c.RateLimit, c.File, err)
+	}
+}
+
+func TestUnknownAndWrongSettings(t *testing.T) {
+	for name, c := range map[string]struct {
+		in   config.Input
+		want string
+	}{
+		"variable":     {config.Input{Environ: []string{"PLEXY_LISTN=x"}}, "PLEXY_LISTN"},
+		"file":         {config.Input{File: file(t, "listn: x\n")}, "listn"},
+		"twice":        {config.Input{File: file(t, "listen: 127.0.0.1:1\nlisten: 127.0.0.1:2\n")}, "line 2"},
+		"nested":       {config.Input{File: file(t, "listen:\n  port: 1\n")}, "listen must be a single value"},
+		"not yaml":     {config.Input{File: file(t, "listen")}, "name: value"},
+		"no file":      {config.Input{File: "/nowhere/plexy.yaml"}, "/nowhere/plexy.yaml"},
+		"rate":         {config.Input{Environ: []string{"PLEXY_RATE_LIMIT=many"}}, "rate_limit (PLEXY_RATE_LIMIT)"},
+		"address":      {config.Input{Flags: map[string]string{"listen": "8080"}}, "listen (flag --listen)"},
+		"environment":  {config.Input{Environ: []string{"PLEXY_ENVIRONMENT=test"}}, "sandbox or production"},
+		"database":     {config.Input{Environ: []string{"PLEXY_DATABASE=mysql://u:geheim@h/d"}}, "sqlite:PATH"},
+		"broken url":   {config.Input{Environ: []string{"PLEXY_DATABASE=postgres://u:geheim%@h/d"}}, "sqlite:PATH"},
+		"sqlite query": {config.Input{Environ: []string{"PLEXY_DATABASE=sqlite:a.db?mode=memory"}}, "plain path"},
+		"log level":    {config.Input{Environ: []string{"PLEXY_LOG_LEVEL=loud"}}, "log_level"},
+		"skew":         {config.Input{Environ: []string{"PLEXY_TEST_CLOCK_SKEW=much"}}, "PLEXY_TEST_CLOCK_SKEW"},
+	} {
+		_, err := config.Load(c.in)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: the error is %v; it should name %q", name, err, c.want)
+		}
+		if err != nil && strings.Contains(err.Error(), "geheim") {
+			t.Errorf("%s: the error repeats a secret: %v", name, err)
+		}
+	}
+}
+
+func TestPrintHidesSecrets(t *testing.T) {
+	c, err := config.Load(config.Input{
+		File:    file(t, "master_key: geheim1\n"),
+		Environ: []string{"PLEXY_DATABASE=postgres://u:geheim2@h/d?sslpassword=geheim3&sslmode=disable"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.MasterKey != "geheim1" || !strings.Contains(c.Database, "geheim2") {
+		t.Error("the secrets did not arrive")
+	}
+	for _, l := range c.Print() {
+		if strings.Contains(l.Value, "geheim") {
+			t.Errorf("%s is printed as %s", l.Name, l.Value)
+		}
+	}
+	if got := value(t, c, "database").Value; !strings.Contains(got, "sslmode=disable") {
+		t.Errorf("the database is printed as %s", got)
+	}
+}
+
+func TestHooks(t *testing.T) {
+	c, err := config.Load(config.Input{
+		Environ: []string{"PLEXY_TEST_FAILPOINT=after-commit:3", "PLEXY_TEST_CLOCK_SKEW=-2s"},
+	})
+	if err != nil || c.Test.FailPoint != "after-commit:3" || c.Test.ClockSkew != -2*time.Second {
+		t.Errorf("hooks are %+v, %v", c.Test, err)
+	}
+}

@@ -1,0 +1,107 @@
+package config
+
+import (
+	"fmt"
+	"strconv"
+)
+
+// Setting is one line of the table: a name, what it means, and how it gets into the struct and out.
+type Setting struct {
+	// Name is the name in the file; PLEXY_NAME is the variable, and --na-me the flag.
+	Name string
+	// Usage is the line of help.
+	Usage string
+	// Secret settings come by file or environment only, and are never printed.
+	Secret bool
+
+	set func(*Config, string) error
+	get func(Config) string
+}
+
+// maxRate keeps the token bucket's arithmetic far from overflow.
+const maxRate = 1_000_000
+
+// Settings is the table of all settings, in the order in which they are printed.
+func Settings() []Setting { return settings }
+
+var settings = []Setting{
+	{
+		Name: "data", Usage: "folder for the database, the master key and whatever else is kept on disk",
+		set: func(c *Config, v string) error {
+			if v == "" {
+				return fmt.Errorf("must name a folder")
+			}
+			c.Data = v
+			return nil
+		},
+		get: func(c Config) string { return c.Data },
+	},
+	{
+		Name: "database", Usage: "sqlite:PATH or postgres://… (default sqlite:DIR/plexy.db)",
+		set: func(c *Config, v string) error { c.Database = v; return checkDatabase(v) },
+		get: func(c Config) string { return redacted(c.Database) },
+	},
+	{
+		Name: "listen", Usage: "HOST:PORT of the API",
+		set: func(c *Config, v string) error { c.Listen = v; return checkAddress(v) },
+		get: func(c Config) string { return c.Listen },
+	},
+	{
+		Name: "metrics_listen", Usage: "HOST:PORT of /metrics; off when empty",
+		set: func(c *Config, v string) error {
+			c.MetricsListen = v
+			if v == "" {
+				return nil
+			}
+			return checkAddress(v)
+		},
+		get: func(c Config) string { return c.MetricsListen },
+	},
+	{
+		Name: "environment", Usage: "sandbox or production; an installation is one of them for ever",
+		set: func(c *Config, v string) error { c.Environment = v; return oneOf(v, Sandbox, Production) },
+		get: func(c Config) string { return c.Environment },
+	},
+	{
+		Name: "rate_limit", Usage: "requests a second per API key, with a burst of as many; 0 switches it off",
+		set: func(c *Config, v string) error {
+			n, err := strconv.Atoi(v)
+			if err != nil || n < 0 || n > maxRate {
+				return fmt.Errorf("must be a whole number from 0 to %d", maxRate)
+			}
+			c.RateLimit = n
+			return nil
+		},
+		get: func(c Config) string { return strconv.Itoa(c.RateLimit) },
+	},
+	{
+		Name: "log_level", Usage: "info, warn or error",
+		set: func(c *Config, v string) error { c.LogLevel = v; return oneOf(v, "info", "warn", "error") },
+		get: func(c Config) string { return c.LogLevel },
+	},
+	{
+		Name: "master_key_file", Usage: "file of the master key (default DIR/master.key)",
+		set: func(c *Config, v string) error { c.MasterKeyFile = v; return nil },
+		get: func(c Config) string { return c.MasterKeyFile },
+	},
+	{
+		Name: "master_key", Usage: "the master key itself, instead of a file", Secret: true,
+		set: func(c *Config, v string) error { c.MasterKey = v; return nil },
+		get: func(c Config) string {
+			if c.MasterKey == "" {
+				return ""
+			}
+			return hidden
+		},
+	},
+}
+
+// find returns the setting with the given name.
+func find(name string) (Setting, bool) {
+	for _, s := range settings {
+		if s.Name == name {
+			return s, true
+		}
+	}
+	return Setting{}, false
+}
