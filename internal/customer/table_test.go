@@ -69,7 +69,8 @@ func sameForAll(t *testing.T, prefix int, endings []int) bool {
 		}
 	}
 	if valid != 0 && valid != len(endings) {
-		t.Errorf("+7%05d…: %d of %d endings are valid, so five digits do not decide", prefix, valid, len(endings))
+		t.Errorf("+7%05d…: %d of %d endings are valid: five digits do not decide",
+			prefix, valid, len(endings))
 	}
 	return valid == len(endings)
 }

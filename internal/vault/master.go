@@ -1,0 +1,111 @@
+package vault
+
+import (
+	"bytes"
+	"crypto/hkdf"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+
+	"github.com/tink-crypto/tink-go/v2/aead/aesgcm"
+	"github.com/tink-crypto/tink-go/v2/insecuresecretdataaccess"
+	"github.com/tink-crypto/tink-go/v2/secretdata"
+	"github.com/tink-crypto/tink-go/v2/tink"
+)
+
+const (
+	masterPrefix = "plexy-master-1:"
+	masterBytes  = 32
+	checkBytes   = 16
+)
+
+// Two keys come from the master key, by HKDF with these labels, so that the value stored as a check says
+// nothing about the key that wraps.
+const (
+	wrapLabel  = "plexy vault 1: wrap data keys"
+	checkLabel = "plexy vault 1: check value"
+)
+
+// ErrMasterText says that a text is not a master key. It does not repeat the text.
+var ErrMasterText = errors.New(`vault: not a master key: want "` + masterPrefix +
+	`" and 43 characters of base64url`)
+
+// Master is the master key: it wraps the data keys. It keeps only what it needs for that, not its text, and
+// shows nothing when printed.
+type Master struct {
+	wrap  tink.AEAD
+	check string
+}
+
+// NewMaster makes the text of a fresh master key: one line, with its newline, for a file that only the
+// server's user may read. Without it everything sealed in the database is lost.
+func NewMaster() (text []byte) {
+	var key [masterBytes]byte
+	_, _ = rand.Read(key[:]) // never fails: crypto/rand aborts the program instead
+	text = base64.RawURLEncoding.AppendEncode([]byte(masterPrefix), key[:])
+	return append(text, '\n')
+}
+
+// ParseMaster reads the text that NewMaster made; space around it does not matter. The error is
+// ErrMasterText for anything else.
+func ParseMaster(text []byte) (*Master, error) {
+	encoded, ok := bytes.CutPrefix(bytes.TrimSpace(text), []byte(masterPrefix))
+	if !ok || len(encoded) != base64.RawURLEncoding.EncodedLen(masterBytes) {
+		return nil, ErrMasterText
+	}
+	var key [masterBytes]byte
+	if n, err := base64.RawURLEncoding.Strict().Decode(key[:], encoded); err != nil || n != masterBytes {
+		return nil, ErrMasterText // base64's own error would quote a character of the key
+	}
+	wrapKey, err := hkdf.Key(sha256.New, key[:], nil, wrapLabel, masterBytes)
+	if err != nil {
+		return nil, fmt.Errorf("vault: derive the wrapping key: %w", err)
+	}
+	check, err := hkdf.Key(sha256.New, key[:], nil, checkLabel, checkBytes)
+	if err != nil {
+		return nil, fmt.Errorf("vault: derive the check value: %w", err)
+	}
+	wrap, err := wrapper(wrapKey)
+	if err != nil {
+		return nil, fmt.Errorf("vault: build the wrapping cipher: %w", err)
+	}
+	return &Master{wrap: wrap, check: base64.RawURLEncoding.EncodeToString(check)}, nil
+}
+
+// wrapper is Tink's AES-256-GCM with a key of ours. It needs no key id in front of what it makes: there is
+// one master key.
+func wrapper(key []byte) (tink.AEAD, error) {
+	parameters, err := aesgcm.NewParameters(aesgcm.ParametersOpts{
+		KeySizeInBytes: masterBytes,
+		IVSizeInBytes:  12,
+		TagSizeInBytes: 16,
+		Variant:        aesgcm.VariantNoPrefix,
+	})
+	if err != nil {
+		return nil, err
+	}
+	secret := secretdata.NewBytesFromData(key, insecuresecretdataaccess.Token{})
+	wrapKey, err := aesgcm.NewKey(secret, 0, parameters)
+	if err != nil {
+		return nil, err
+	}
+	return aesgcm.NewAEAD(wrapKey)
+}
+
+// Check is a value to store in the database, by which a process finds out that its master key is another
+// one before it writes anything. Nothing about the key can be learned from it.
+func (m *Master) Check() string { return m.check }
+
+// Fits reports whether check was made by this master key, in constant time.
+func (m *Master) Fits(check string) bool {
+	return subtle.ConstantTimeCompare([]byte(m.check), []byte(check)) == 1
+}
+
+// String shows nothing.
+func (m *Master) String() string { return "vault.Master(hidden)" }
+
+// GoString shows nothing.
+func (m *Master) GoString() string { return m.String() }
