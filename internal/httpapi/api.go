@@ -1,0 +1,76 @@
+// Package httpapi is the door for machines: the Wallet API. It checks who asks and what is asked, in a fixed
+// order, turns it into an instruction, and writes the answer that the machine's outcome becomes. It decides
+// nothing about money.
+//
+// The order of checks, whoever fails first answers: route, method, key, rate, size, content type,
+// idempotency header, JSON, fields in the seed's order; then, in the machine: stored key, id, state, amount.
+package httpapi
+
+import (
+	"context"
+
+	"plexy/internal/access"
+	"plexy/internal/clock"
+	"plexy/internal/core/machine"
+	"plexy/internal/server"
+	"plexy/internal/storage"
+	"plexy/internal/vault"
+)
+
+// Committer makes instructions durable; *commit.Committer is one.
+type Committer interface {
+	// Submit returns the instruction's outcome, or one of package commit's errors.
+	Submit(ctx context.Context, book int, in machine.Instruction) (machine.Outcome, error)
+}
+
+// KeyFinder looks up an API key by its hash. It is asked on every request, so it had better remember for a
+// moment what it found, and must never remember what it did not find.
+type KeyFinder interface {
+	// KeyByHash returns the key, live or revoked, or storage.ErrNotFound.
+	KeyByHash(ctx context.Context, hash access.Hash) (access.Key, error)
+}
+
+// Vaults gives the vault that indexes who pays.
+type Vaults interface {
+	// Current returns the vault of the generation last seen.
+	Current() *vault.Vault
+	// Refresh reads the vault's keys again, because an instruction met a database of another generation.
+	Refresh(ctx context.Context) error
+}
+
+// Options are what the door needs; all but Rate are required.
+type Options struct {
+	Commit Committer
+	Reader storage.Reader
+	Keys   KeyFinder
+	Vaults Vaults
+	// Stem makes the first 24 characters of a transaction's ULID; see id.Maker.
+	Stem  func() string
+	Clock clock.Clock
+	// FingerprintKey keys the digest under which a request's meaning is stored, because that meaning holds
+	// a phone number and an IIN. It must stay the same for as long as idempotency keys are kept, and be the
+	// same in all processes of an installation.
+	FingerprintKey []byte
+	// Rate is how many requests a second, and how many at once, one API key may make; 0 is no limit.
+	Rate int
+}
+
+// API is the door. It is safe for any number of goroutines.
+type API struct {
+	options  Options
+	routes   []matcher
+	limiter  *limiter
+	meanings *meanings
+}
+
+// New makes the door.
+func New(o Options) *API {
+	return &API{
+		options:  o,
+		routes:   matchers(),
+		limiter:  newLimiter(o.Rate),
+		meanings: newMeanings(o.FingerprintKey),
+	}
+}
+
+var _ server.Door = (*API)(nil)

@@ -1,0 +1,84 @@
+package httpapi
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"mime"
+	"sync"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"plexy/internal/core/reject"
+)
+
+const (
+	// maxBody is the largest body, in bytes (practice 6.3).
+	maxBody = 256 << 10
+	// maxDepth is how deep JSON may nest.
+	maxDepth = 32
+	// bodyKept is the largest buffer that is kept for the next request.
+	bodyKept = 16 << 10
+)
+
+var errTooLarge = errors.New("body too large")
+
+// body is a received body and the decoder that walks over it. It is used again by other requests: nothing
+// that outlives the request may point into it.
+type body struct {
+	buffer  bytes.Buffer
+	limited io.LimitedReader
+	decoder jsontext.Decoder
+}
+
+var bodies = sync.Pool{New: func() any { return new(body) }}
+
+// receive reads the body and checks size, content type and idempotency header, in this order.
+func (c *call) receive() problem {
+	switch err := c.body.read(c.request.Body, c.request.ContentLength); {
+	case errors.Is(err, errTooLarge):
+		return problem{reject.BodyTooLarge, "body"}
+	case err != nil: // the caller stopped sending, or sent what is not HTTP
+		c.Trouble = err
+		return problem{reject.BodyInvalid, "body"}
+	}
+	if !isJSON(c.request.Header["Content-Type"]) {
+		return problem{reject.ContentTypeNotJSON, "Content-Type"}
+	}
+	key, no := idempotencyKey(c.request.Header["Idempotency-Key"], c.route.Idempotency)
+	c.key = key
+	return no
+}
+
+// read takes the whole body, or errTooLarge. length is the announced length, -1 when it is not known.
+func (b *body) read(from io.Reader, length int64) error {
+	if b.buffer.Cap() > bodyKept {
+		b.buffer = bytes.Buffer{}
+	}
+	b.buffer.Reset()
+	if length > maxBody {
+		return errTooLarge
+	}
+	if from == nil {
+		return nil
+	}
+	b.limited = io.LimitedReader{R: from, N: maxBody + 1}
+	n, err := b.buffer.ReadFrom(&b.limited)
+	b.limited.R = nil
+	if n > maxBody {
+		return errTooLarge
+	}
+	return err
+}
+
+// isJSON accepts application/json with any parameters.
+func isJSON(values []string) bool {
+	if len(values) != 1 {
+		return false
+	}
+	if values[0] == "application/json" {
+		return true
+	}
+	kind, _, err := mime.ParseMediaType(values[0])
+	return err == nil && kind == "application/json"
+}

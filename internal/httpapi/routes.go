@@ -1,0 +1,159 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+
+	"plexy/internal/core/machine"
+	"plexy/internal/core/reject"
+	"plexy/internal/server"
+)
+
+// Idempotency says what a route does with the Idempotency-Key header.
+type Idempotency int
+
+// The three ways.
+const (
+	Ignored  Idempotency = iota // reads
+	Honoured                    // used when it is there
+	Required                    // 400 without it
+)
+
+// Route is one line of the table of routes: all that the API answers, besides the server's health routes.
+type Route struct {
+	Method      string
+	Template    string // as in the API description; {wallet_transaction_id} stands for one path segment
+	Idempotency Idempotency
+	Body        bool // whether the route reads a JSON body
+
+	serve func(*API, *call)
+}
+
+const idSegment = "{wallet_transaction_id}"
+
+// Routes returns the table of routes. The API description is compared with it by a test.
+func Routes() []Route { return slices.Clone(routes) }
+
+var routes []Route
+
+func init() { // not an initializer: the handlers lead back to the table
+	operation := func(name string, command func(machine.Target) machine.Command) Route {
+		return Route{
+			Method: http.MethodPost, Template: "/v1/wallet/" + idSegment + "/" + name,
+			Idempotency: Honoured, Body: true,
+			serve: func(a *API, c *call) { a.operate(c, command) },
+		}
+	}
+	routes = []Route{
+		{Method: http.MethodPost, Template: "/v1/wallet/authorize", Idempotency: Required, Body: true,
+			serve: (*API).authorize},
+		operation("capture", func(t machine.Target) machine.Command { return machine.Capture{Target: t} }),
+		operation("cancel", func(t machine.Target) machine.Command { return machine.Cancel{Target: t} }),
+		operation("refund", func(t machine.Target) machine.Command { return machine.Refund{Target: t} }),
+		{Method: http.MethodGet, Template: "/v1/wallet/transaction/" + idSegment, serve: (*API).get},
+		{Method: http.MethodGet, Template: "/v1/wallet/transactions/", serve: (*API).list},
+		{Method: http.MethodGet, Template: "/v1/wallet/transactions", serve: (*API).list},
+	}
+}
+
+// matcher is a Route cut at its id, so that matching allocates nothing.
+type matcher struct {
+	Route
+	before, after string // of the id; before is the whole path when there is none
+	hasID         bool
+}
+
+func matchers() []matcher {
+	all := make([]matcher, 0, len(routes))
+	for _, r := range routes {
+		m := matcher{Route: r}
+		m.before, m.after, m.hasID = strings.Cut(r.Template, idSegment)
+		all = append(all, m)
+	}
+	return all
+}
+
+// match reports whether path is of this route, and the id in it. Any text without a slash can stand for an
+// id: whether it is one is not the route's question.
+func (m *matcher) match(path string) (id string, ok bool) {
+	if !m.hasID {
+		return "", path == m.before
+	}
+	if len(path) <= len(m.before)+len(m.after) ||
+		!strings.HasPrefix(path, m.before) || !strings.HasSuffix(path, m.after) {
+		return "", false
+	}
+	id = path[len(m.before) : len(path)-len(m.after)]
+	return id, strings.IndexByte(id, '/') < 0
+}
+
+// route finds the route of a request. When there is none, the methods that the path would accept are
+// returned, joined for the Allow header; "" when the path is unknown.
+func (a *API) route(r *http.Request) (found *matcher, id, allow string) {
+	for i := range a.routes {
+		m := &a.routes[i]
+		matched, ok := m.match(r.URL.Path)
+		if !ok {
+			continue
+		}
+		if m.Method == r.Method {
+			return m, matched, ""
+		}
+		if allow != "" {
+			allow += ", "
+		}
+		allow += m.Method
+	}
+	return nil, "", allow
+}
+
+// Serve answers one request: the checks that all routes share, then the route's own.
+func (a *API) Serve(x *server.Exchange, r *http.Request) {
+	m, id, allow := a.route(r)
+	if m == nil {
+		if allow == "" {
+			refuse(x, problem{reject.RouteUnknown, "path"})
+			return
+		}
+		x.Header().Set("Allow", allow)
+		refuse(x, problem{reject.MethodNotAllowed, "method"})
+		return
+	}
+	x.Route = m.Template
+	ctx, cancel := x.Deadline(r.Context())
+	defer cancel()
+	c := &call{Exchange: x, request: r, ctx: ctx, route: &m.Route, id: id}
+	if no := a.authenticate(c); no.reason != "" {
+		refuse(x, no)
+		return
+	}
+	if !a.limiter.allow(c.Key, a.options.Clock.Now()) {
+		refuse(x, problem{reject.RateLimited, "Authorization"})
+		return
+	}
+	if !m.Body {
+		m.serve(a, c)
+		return
+	}
+	body := bodies.Get().(*body)
+	defer bodies.Put(body)
+	c.body = body
+	if no := c.receive(); no.reason != "" {
+		refuse(x, no)
+		return
+	}
+	m.serve(a, c)
+}
+
+// call is one request on a known route, as far as it has been understood.
+type call struct {
+	*server.Exchange
+	request *http.Request
+	ctx     context.Context // ends at the request's deadline
+	route   *Route
+	id      string // the path's, not checked
+	key     string // the idempotency key; "" for none
+	body    *body
+}
