@@ -22,11 +22,12 @@ const (
 	checkBytes   = 16
 )
 
-// Two keys come from the master key, by HKDF with these labels, so that the value stored as a check says
+// Three keys come from the master key, by HKDF with these labels, so that the value stored as a check says
 // nothing about the key that wraps.
 const (
 	wrapLabel  = "plexy vault 1: wrap data keys"
 	checkLabel = "plexy vault 1: check value"
+	printLabel = "plexy vault 1: fingerprints of requests"
 )
 
 // ErrMasterText says that a text is not a master key. It does not repeat the text.
@@ -38,6 +39,7 @@ var ErrMasterText = errors.New(`vault: not a master key: want "` + masterPrefix 
 type Master struct {
 	wrap  tink.AEAD
 	check string
+	print []byte
 }
 
 // NewMaster makes the text of a fresh master key: one line, with its newline, for a file that only the
@@ -68,11 +70,15 @@ func ParseMaster(text []byte) (*Master, error) {
 	if err != nil {
 		return nil, fmt.Errorf("vault: derive the check value: %w", err)
 	}
+	print, err := hkdf.Key(sha256.New, key[:], nil, printLabel, masterBytes)
+	if err != nil {
+		return nil, fmt.Errorf("vault: derive the fingerprint key: %w", err)
+	}
 	wrap, err := wrapper(wrapKey)
 	if err != nil {
 		return nil, fmt.Errorf("vault: build the wrapping cipher: %w", err)
 	}
-	return &Master{wrap: wrap, check: base64.RawURLEncoding.EncodeToString(check)}, nil
+	return &Master{wrap: wrap, check: base64.RawURLEncoding.EncodeToString(check), print: print}, nil
 }
 
 // wrapper is Tink's AES-256-GCM with a key of ours. It needs no key id in front of what it makes: there is
@@ -94,6 +100,11 @@ func wrapper(key []byte) (tink.AEAD, error) {
 	}
 	return aesgcm.NewAEAD(wrapKey)
 }
+
+// FingerprintKey keys the fingerprints of requests that are stored under idempotency keys. A fingerprint is
+// of an IIN and a phone among others, which could be found by trying all if it had no key. It does not change
+// when the data keys do, so that a request means the same before and after a rotation.
+func (m *Master) FingerprintKey() []byte { return m.print }
 
 // Check is a value to store in the database, by which a process finds out that its master key is another
 // one before it writes anything. Nothing about the key can be learned from it.
