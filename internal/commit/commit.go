@@ -159,6 +159,13 @@ func (c *Committer) Depth() int {
 	return n
 }
 
+// Busy reports whether an instruction with this key is under way.
+func (c *Committer) Busy(key machine.ReplyKey) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.inFlight[key] > 0
+}
+
 // Close stops accepting, finishes everything that was accepted, and returns.
 func (c *Committer) Close() {
 	c.mu.Lock()
