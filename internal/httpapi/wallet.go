@@ -40,7 +40,7 @@ func (a *API) authorize(c *call) {
 	in.Render = renderAuthorized(c.ID)
 
 	command := machine.Authorize{
-		Stem: a.options.Stem(), Merchant: c.Merchant, Currency: o.currency,
+		Stem: id.Transaction + a.options.Stem(), Merchant: c.Merchant, Currency: o.currency,
 		OrderReference: o.reference, Amount: o.amount,
 	}
 	for range staleTries {

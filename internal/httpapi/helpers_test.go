@@ -1,0 +1,72 @@
+package httpapi_test
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"plexy/internal/access"
+
+	"plexy/internal/core/machine"
+	"plexy/internal/core/wallet"
+	"plexy/internal/customer"
+	"plexy/internal/id"
+	"plexy/internal/storage"
+	"plexy/internal/vault"
+)
+
+// mixed is an order with one customer's IIN and another's phone.
+func mixed(t *testing.T, iinOf, phoneOf int) string {
+	t.Helper()
+	_, wrong := customer.Example(iinOf)
+	_, right := customer.Example(phoneOf)
+	body := orderOf(iinOf, 10, "O")
+	if !strings.Contains(body, wrong.Reveal()) {
+		t.Fatal("the order does not hold the phone")
+	}
+	return strings.Replace(body, wrong.Reveal(), right.Reveal(), 1)
+}
+
+func auditOf(r *rig) machine.Audit { return machine.Audit{ID: r.ids.New(id.Audit)} }
+
+func freshMaster(t *testing.T) *vault.Master {
+	t.Helper()
+	return must(vault.ParseMaster(vault.NewMaster()))(t)
+}
+
+// rotated is a vault of the second generation.
+func rotated(t *testing.T, m *vault.Master) *vault.Vault {
+	t.Helper()
+	return must(vault.Open(m, 2, []vault.WrappedKey{must(vault.NewKey(m))(t)}))(t)
+}
+
+// rawOf is one raw value of the good body.
+func rawOf(field string) string {
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(replaced("", "")), &all); err != nil {
+		panic(err)
+	}
+	return string(all[field])
+}
+
+// noReader is a database that cannot be read.
+type noReader struct {
+	storage.Reader
+	why error
+}
+
+func (n noReader) Transaction(context.Context, string, string) (wallet.Transaction, error) {
+	return wallet.Transaction{}, n.why
+}
+
+func (n noReader) Transactions(context.Context, storage.Query) ([]wallet.Transaction, error) {
+	return nil, n.why
+}
+
+// noKeys is a database whose keys cannot be read.
+type noKeys struct{ why error }
+
+func (n noKeys) KeyByHash(context.Context, access.Hash) (access.Key, error) {
+	return access.Key{}, n.why
+}
