@@ -5,8 +5,6 @@
 package ledger
 
 import (
-	"math"
-
 	"plexy/internal/core/money"
 	"plexy/internal/core/reject"
 )
@@ -35,8 +33,9 @@ type Posting struct {
 // Moves reports whether the posting moves anything; the zero Posting does not.
 func (p Posting) Moves() bool { return p.Move != "" }
 
-// Totals are the four running totals of an account in minor units. None is ever negative, and the two
-// posted ones never shrink.
+// Totals are the four running totals of an account in minor units. The two posted ones are never negative
+// and never shrink. The two pending ones are never negative on a whole account; on one stripe they may be,
+// because a hold that one stripe counted may be settled or released on another.
 type Totals struct {
 	DebitsPending, DebitsPosted, CreditsPending, CreditsPosted int64
 }
@@ -103,11 +102,9 @@ func move(p Posting, pending, posted *int64) bool {
 	case Hold:
 		return add(pending, p.Amount)
 	case Settle:
-		*pending -= p.Amount
-		return add(posted, p.Amount)
+		return add(pending, -p.Amount) && add(posted, p.Amount)
 	case Release:
-		*pending -= p.Amount
-		return true
+		return add(pending, -p.Amount)
 	case Post:
 		return add(posted, p.Amount)
 	}
@@ -115,11 +112,11 @@ func move(p Posting, pending, posted *int64) bool {
 }
 
 func add(total *int64, amount int64) bool {
-	if amount > math.MaxInt64-*total {
-		return false
+	sum, ok := money.Add(*total, amount)
+	if ok {
+		*total = sum
 	}
-	*total += amount
-	return true
+	return ok
 }
 
 // check asserts what no caller may break: it guards against our own mistakes, not against customers.
@@ -130,7 +127,7 @@ func (a Account) check(p Posting) {
 		panic("ledger: a posting must move a positive amount")
 	case p.Currency != a.Currency:
 		panic("ledger: a posting crosses currencies")
-	case t.DebitsPending < 0 || t.CreditsPending < 0:
+	case a.Capped && (t.DebitsPending < 0 || t.CreditsPending < 0):
 		panic("ledger: more was released than was held")
 	}
 }

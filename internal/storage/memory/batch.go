@@ -142,7 +142,7 @@ func (b *batch) check(state *machine.State) error {
 		}
 	}
 	for _, k := range c.Replies {
-		if row, asked := b.loaded.replies[k]; !asked || t.Replies[k] != row {
+		if t.Replies[k] != b.loaded.replies[k] {
 			return conflict("idempotency key", k.Key)
 		}
 	}

@@ -71,14 +71,16 @@ create table wallets (
   check (credits_posted - debits_posted - debits_pending >= 0)
 ) strict, without rowid;
 
--- One stripe per account and range of books: an uncapped account is never locked to decide.
+-- One stripe per account and range of books: an uncapped account is never locked to decide. A hold and
+-- its release may fall into stripes of two processes, so what is pending may be below zero in one stripe;
+-- the sum over the stripes of an account never is.
 create table stripes (
   account         text not null,
   book            integer not null,
   currency        text not null,
-  debits_pending  integer not null check (debits_pending >= 0),
+  debits_pending  integer not null,
   debits_posted   integer not null check (debits_posted >= 0),
-  credits_pending integer not null check (credits_pending >= 0),
+  credits_pending integer not null,
   credits_posted  integer not null check (credits_posted >= 0),
   version         integer not null,
   primary key (account, book)

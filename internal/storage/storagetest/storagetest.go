@@ -1,0 +1,79 @@
+// Package storagetest is the conformance suite of the keepers: what the contract of internal/storage
+// means, down to the byte order of text, the microsecond and the last of 64 bits. A new keeper is judged
+// by one short test that calls Run.
+package storagetest
+
+import (
+	"testing"
+
+	"plexy/internal/storage"
+)
+
+// Open returns an empty keeper, migrated and ready, that is closed when the test ends.
+type Open func(tb testing.TB) storage.Storage
+
+// Reopener is what an opened keeper may be besides: one that can be closed and opened again on what it
+// kept. The suite then checks that nothing is lost by it.
+type Reopener interface {
+	storage.Storage
+	Reopen(tb testing.TB) storage.Storage
+}
+
+// Run judges the keeper that open opens. Every test opens its own.
+func Run(t *testing.T, open Open) {
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			c.run(newWorld(t, open(t)))
+		})
+	}
+}
+
+var cases = []struct {
+	name string
+	run  func(*world)
+}{
+	{"installation", installation},
+	{"vault rotates once a generation", rotation},
+	{"customers are sealed anew unless they changed", reseal},
+	{"merchants", merchants},
+	{"keys", keys},
+	{"audit rows newest first", audits},
+	{"nothing is not found", notFound},
+
+	{"a transaction comes back as it went", roundTripTransaction},
+	{"a wallet and its customer come back as they went", roundTripWallet},
+	{"records come back as they went", roundTripRecords},
+	{"a failed transaction has no wallet, not an unknown one", emptyNotNull},
+	{"64 bits", sixtyFourBits},
+	{"time is whole microseconds", microseconds},
+	{"text is compared byte by byte", textEquality},
+	{"text is ordered byte by byte", textOrder},
+	{"rows are copies", copies},
+
+	{"list: newest first, by cursor", listCursor},
+	{"list: filters", listFilters},
+	{"list: times", listTimes},
+	{"list: offset", listOffset},
+	{"holds that are due", dueHolds},
+	{"stripes by prefix", stripePrefix},
+
+	{"load finds payers by any of their indexes", loadPayers},
+	{"load finds a transaction's wallet", loadTransactions},
+	{"load finds order references of rejecting merchants", loadOrderReferences},
+	{"load finds replies and references", loadReplies},
+	{"many keys are all found", manyKeys},
+	{"a reply past its retention is replaced", staleReplies},
+	{"old replies are swept", sweep},
+
+	{"running balances of stripes", runningBalances},
+	{"each lane has its own stripes", laneStripes},
+	{"an error leaves nothing behind", rollback},
+	{"a stripe that overflows leaves nothing behind", overflowRollback},
+	{"unique rows conflict", conflicts},
+	{"one effect among racing batches", races},
+	{"a cancelled context saves nothing", cancelled},
+	{"a snapshot does not change", snapshotIsolation},
+	{"walks may be nested", nestedWalks},
+	{"walks see everything, in order", walksOrdered},
+	{"reopened, it has kept everything", reopen},
+}
