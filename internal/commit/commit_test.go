@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -149,14 +150,15 @@ func TestManyHoldsNeverSpendMoreThanThereIs(t *testing.T) {
 
 func TestABrokenInstructionFailsAlone(t *testing.T) {
 	h := newHouse(t, 1000)
-	gate := make(chan struct{})
-	h.storage.commit = func(next func() error) error { <-gate; return next() }
+	gate, entered := make(chan struct{}), make(chan struct{}, 100)
+	h.storage.commit = func(next func() error) error { entered <- struct{}{}; <-gate; return next() }
 	results := make(chan error, 9)
 	submit := func(in machine.Instruction) {
 		_, err := h.commit.Submit(context.Background(), 5, in)
 		results <- err
 	}
 	go submit(h.authorize("first", 1)) // holds the loop at the gate while the others queue up
+	<-entered
 	for i := range 8 {
 		in := h.authorize(fmt.Sprint("k", i), 1)
 		if i == 4 {
@@ -311,5 +313,6 @@ func waitFor(t *testing.T, condition func() bool) {
 		if t.Context().Err() != nil {
 			t.Fatal("waited in vain")
 		}
+		runtime.Gosched()
 	}
 }
