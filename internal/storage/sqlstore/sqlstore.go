@@ -136,3 +136,16 @@ func Places(first, n int) string {
 	}
 	return b.String()
 }
+
+// HashBook returns the book of a row that has no id of its own: the hash (FNV-1a, 64 bits) of the parts
+// of its unique key, so that one key always falls into one book.
+func HashBook(parts ...string) int64 {
+	h := uint64(14695981039346656037)
+	for _, p := range parts {
+		for i := range len(p) {
+			h = (h ^ uint64(p[i])) * 1099511628211
+		}
+		h = (h ^ 0xff) * 1099511628211 // a byte that no UTF-8 text has, between the parts
+	}
+	return int64((h >> 32) % id.Books)
+}

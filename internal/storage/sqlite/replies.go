@@ -1,0 +1,170 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+
+	"plexy/internal/storage/sqlstore"
+)
+
+const insertReply = "insert into idempotency (scope, key, book, fingerprint, status, body, request_id, " +
+	"created_at) values ($1, $2, $3, $4, $5, $6, $7, $8)"
+
+// saveReplies appends the replies of the batch. A reply that was kept under the same key and is too old
+// to count is deleted, so that a key has one row.
+func (b *batch) saveReplies(ctx context.Context) error {
+	for _, k := range b.state.Changes.Replies {
+		if old, ok := b.stored[k]; ok {
+			if _, err := b.w.link.Exec(ctx, "delete from idempotency where row = $1", []any{old}); err != nil {
+				return fmt.Errorf("delete a reply that is too old: %w", err)
+			}
+		}
+		q, err := b.w.hot.ready(&b.w.hot.replies, insertReply)
+		if err != nil {
+			return fmt.Errorf("prepare to insert replies: %w", err)
+		}
+		stored := b.state.Replies[k]
+		q.text(1, k.Scope)
+		q.text(2, k.Key)
+		q.int(3, sqlstore.HashBook(k.Scope, k.Key))
+		q.bytes(4, stored.Fingerprint[:])
+		q.int(5, int64(stored.Reply.Status))
+		q.bytes(6, stored.Reply.Body)
+		q.text(7, stored.RequestID)
+		q.int(8, stored.At)
+		if err := q.run(); err != nil {
+			return fmt.Errorf("insert a reply: %w", err)
+		}
+		b.appended = append(b.appended, entry{b.w.window.hash(k), b.w.link.conn.LastInsertRowID()})
+	}
+	return nil
+}
+
+// The size of the slice of a closing run that is written with a batch: small enough not to be felt, and
+// in any case faster than new keys arrive.
+const (
+	smallestSlice = 64
+	slicePerReply = 4
+)
+
+// insertEntry may find its row: it was written before a crash that came before the filter.
+const insertEntry = "insert or ignore into idempotency_hashes (run, hash, row) values ($1, $2, $3)"
+
+// saveIndex writes the next slice of the run that is being closed, or its filter after the last one.
+// Only the owner does: others keep the keys in memory for as long as they live.
+func (b *batch) saveIndex(ctx context.Context) error {
+	w := b.w
+	if w.s.owner == nil || !w.window.loaded {
+		return nil
+	}
+	c := w.window.close()
+	if c == nil {
+		return nil
+	}
+	q, err := w.hot.ready(&w.hot.entries, insertEntry)
+	if err != nil {
+		return fmt.Errorf("prepare to index idempotency keys: %w", err)
+	}
+	slice := c.slice(max(smallestSlice, slicePerReply*len(b.appended)))
+	for _, e := range slice {
+		q.int(1, c.number)
+		q.int(2, int64(e.hash))
+		q.int(3, e.row)
+		if err := q.run(); err != nil {
+			return fmt.Errorf("index an idempotency key: %w", err)
+		}
+		c.filter.Add(filterKey(e.hash))
+	}
+	b.indexed = len(slice)
+	if len(slice) > 0 {
+		return nil
+	}
+	filter, err := c.filter.MarshalBinary()
+	if err != nil {
+		return fmt.Errorf("write the filter of a run: %w", err)
+	}
+	_, err = w.link.Exec(ctx, "insert into idempotency_runs (run, last_row, filter) values ($1, $2, $3)",
+		[]any{c.number, c.lastRow, filter})
+	if err != nil {
+		return fmt.Errorf("seal a run of idempotency keys: %w", err)
+	}
+	b.sealed = true
+	return nil
+}
+
+// keep puts what the batch wrote into memory, now that it is committed.
+func (b *batch) keep() {
+	w := b.w
+	changes := &b.state.Changes
+	for _, id := range changes.Wallets {
+		w.memory.people.replace(b.state.Wallets[id])
+	}
+	for _, id := range changes.NewWallets {
+		w.memory.people.forget(b.state.Wallets[id].Customer)
+	}
+	for _, id := range changes.Customers {
+		w.memory.people.forget(id)
+	}
+	for account, a := range b.stripes {
+		remember(w.memory.stripes, account, a)
+	}
+	if !w.window.loaded {
+		return
+	}
+	if c := w.window.closing; c != nil {
+		c.done += b.indexed
+		if b.sealed {
+			w.window.seal()
+		}
+	}
+	for _, e := range b.appended {
+		w.window.add(e.hash, e.row)
+	}
+}
+
+// SweepReplies deletes at most limit replies from before the given time (microseconds) among the oldest
+// ones and says how many. Runs of the index of which no reply is left go too, with at most as many of
+// their entries at a time.
+func (s *Store) SweepReplies(ctx context.Context, before int64, limit int) (int, error) {
+	w := s.writer
+	if err := w.take(ctx); err != nil {
+		return 0, err
+	}
+	defer w.give()
+	swept, dropped := int64(0), int64(0)
+	err := w.transact(ctx, func() (err error) {
+		swept, err = w.link.Exec(ctx, "delete from idempotency where created_at < $1 and row in "+
+			"(select row from idempotency order by row limit $2)", []any{before, int64(limit)})
+		if err != nil {
+			return fmt.Errorf("delete replies: %w", err)
+		}
+		dropped, err = w.sweepRuns(ctx, limit)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("sweep replies: %w", err)
+	}
+	w.window.drop(dropped)
+	return int(swept), nil
+}
+
+// sweepRuns deletes the runs whose rows are all gone and returns the number of the last one that is gone.
+// The newest run always stays, so that numbers never come again.
+func (w *writer) sweepRuns(ctx context.Context, limit int) (int64, error) {
+	last, err := first(w.link, "select coalesce(max(run), 0) from idempotency_runs where last_row < "+
+		"coalesce((select min(row) from idempotency), 9223372036854775807) "+
+		"and run < (select max(run) from idempotency_runs)", sqlstore.Row.Int64)
+	if err != nil {
+		return 0, fmt.Errorf("find the runs that are empty: %w", err)
+	}
+	if _, err := w.link.Exec(ctx, "delete from idempotency_runs where run <= $1", []any{last}); err != nil {
+		return 0, fmt.Errorf("delete runs: %w", err)
+	}
+	_, err = w.link.Exec(ctx, "delete from idempotency_hashes where (run, hash, row) in (select run, hash, row "+
+		"from idempotency_hashes where run < (select min(run) from idempotency_runs) limit $1)",
+		[]any{int64(limit)})
+	if err != nil {
+		return 0, fmt.Errorf("delete the index of old runs: %w", err)
+	}
+	return last, nil
+}

@@ -1,0 +1,359 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+
+	"plexy/internal/core/journal"
+	"plexy/internal/core/ledger"
+	"plexy/internal/core/machine"
+	"plexy/internal/core/wallet"
+	"plexy/internal/storage/sqlstore"
+)
+
+// stripe is the one stripe that every uncapped account has here: one writer, all books (house.md 4.4).
+const stripe = 0
+
+// Save writes the changes of the state and fills the stripe side of each record.
+func (b *batch) Save(ctx context.Context, state *machine.State) error {
+	if err := b.w.s.fail(BeforeSave); err != nil {
+		return err
+	}
+	if !state.Changed() {
+		return nil
+	}
+	b.state, b.changed = state, true
+	for _, save := range []func(context.Context) error{
+		b.saveCustomers, b.saveTransactions, b.middle, b.saveRecords, b.saveWallets, b.saveStripes,
+		b.saveReplies, b.saveReferences, b.saveClaims, b.saveAudits, b.saveIndex,
+	} {
+		if err := save(ctx); err != nil {
+			b.w.drop()
+			return sorted(err)
+		}
+	}
+	return nil
+}
+
+func (b *batch) middle(context.Context) error { return b.w.s.fail(MiddleOfSave) }
+
+const insertTransaction = "insert into wallet_transactions (" + sqlstore.TransactionColumns +
+	") values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)"
+
+const updateTransaction = "update wallet_transactions set status = $3, failure = $4, authorized = $5, " +
+	"captured = $6, canceled = $7, expired = $8, refunded = $9, sequence = $10, updated_at = $11, " +
+	"expires_at = $12 where id = $1 and book = $2"
+
+func (b *batch) saveTransactions(context.Context) error {
+	hot, changes := b.w.hot, &b.state.Changes
+	for _, id := range changes.NewTransactions {
+		q, err := hot.ready(&hot.transactions, insertTransaction)
+		if err != nil {
+			return fmt.Errorf("prepare to insert transactions: %w", err)
+		}
+		bindTransaction(q, b.state.Transactions[id])
+		if err := q.run(); err != nil {
+			return fmt.Errorf("insert a transaction: %w", err)
+		}
+	}
+	for _, id := range changes.Transactions {
+		q, err := hot.ready(&hot.changes, updateTransaction)
+		if err != nil {
+			return fmt.Errorf("prepare to update transactions: %w", err)
+		}
+		t := b.state.Transactions[id]
+		q.text(1, t.ID)
+		q.int(2, int64(t.Book))
+		q.text(3, string(t.Status))
+		q.text(4, string(t.Failure))
+		q.int(5, t.Authorized)
+		q.int(6, t.Captured)
+		q.int(7, t.Canceled)
+		q.int(8, t.Expired)
+		q.int(9, t.Refunded)
+		q.int(10, t.Sequence)
+		q.int(11, t.UpdatedAt)
+		q.int(12, t.ExpiresAt)
+		if err := b.one(q); err != nil {
+			return fmt.Errorf("update transaction %s: %w", id, err)
+		}
+	}
+	return nil
+}
+
+// one runs an update that must find its row: it was loaded in this very transaction.
+func (b *batch) one(q *stmt) error {
+	if err := q.run(); err != nil {
+		return err
+	}
+	if n := q.conn.Changes(); n != 1 {
+		return fmt.Errorf("%d rows changed instead of one", n)
+	}
+	return nil
+}
+
+func bindTransaction(q *stmt, t wallet.Transaction) {
+	q.text(1, t.ID)
+	q.int(2, int64(t.Book))
+	q.text(3, t.Merchant)
+	q.text(4, t.Wallet)
+	q.text(5, string(t.Currency))
+	q.text(6, t.OrderReference)
+	q.int(7, t.Amount)
+	q.text(8, string(t.Status))
+	q.text(9, string(t.Failure))
+	q.int(10, t.Authorized)
+	q.int(11, t.Captured)
+	q.int(12, t.Canceled)
+	q.int(13, t.Expired)
+	q.int(14, t.Refunded)
+	q.int(15, t.Sequence)
+	q.int(16, t.CreatedAt)
+	q.int(17, t.UpdatedAt)
+	q.int(18, t.ExpiresAt)
+}
+
+const insertRecord = "insert into journal (" + sqlstore.RecordColumns + ") values ($1, $2, $3, $4, $5, $6, " +
+	"$7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, " +
+	"$28, $29, $30)"
+
+func (b *batch) saveRecords(context.Context) error {
+	for i := range b.state.Changes.Records {
+		r := &b.state.Changes.Records[i]
+		if err := b.post(r); err != nil {
+			return fmt.Errorf("post record %d of %s: %w", r.Sequence, r.Object, err)
+		}
+		q, err := b.w.hot.ready(&b.w.hot.records, insertRecord)
+		if err != nil {
+			return fmt.Errorf("prepare to insert records: %w", err)
+		}
+		bindRecord(q, r)
+		if err := q.run(); err != nil {
+			return fmt.Errorf("insert a record: %w", err)
+		}
+	}
+	return nil
+}
+
+// post applies the record's posting to the stripe of the account that is not the wallet, and fills that
+// side of the record.
+func (b *batch) post(r *journal.Record) error {
+	if !r.Posting.Moves() {
+		return nil
+	}
+	account, side, apply := r.Posting.Credit, &r.Credit, ledger.Account.Credit
+	if r.Posting.Credit == r.Wallet {
+		account, side, apply = r.Posting.Debit, &r.Debit, ledger.Account.Debit
+	}
+	before, err := b.stripe(account, r)
+	if err != nil {
+		return err
+	}
+	after, no := apply(before, r.Posting)
+	if no != "" {
+		return fmt.Errorf("account %s: %s", account, no)
+	}
+	b.stripes[account] = after
+	*side, r.StripeBook = after.Running(), stripe
+	return nil
+}
+
+func (b *batch) stripe(account string, r *journal.Record) (ledger.Account, error) {
+	if a, ok := b.stripes[account]; ok {
+		return a, nil
+	}
+	if b.stripes == nil {
+		b.stripes = map[string]ledger.Account{}
+	}
+	if a, ok := b.w.memory.stripes[account]; ok {
+		return a, nil
+	}
+	found, err := every(b.w.link, "select "+sqlstore.StripeColumns+
+		" from stripes where account = $1 and book = $2", sqlstore.ScanStripe, account, int64(stripe))
+	if err != nil {
+		return ledger.Account{}, fmt.Errorf("read a stripe: %w", err)
+	}
+	if len(found) == 0 {
+		return ledger.Account{ID: account, Book: stripe, Currency: r.Currency}, nil
+	}
+	return found[0], nil
+}
+
+func bindRecord(q *stmt, r *journal.Record) {
+	q.text(1, r.Object)
+	q.int(2, r.Sequence)
+	q.int(3, int64(r.Book))
+	q.text(4, string(r.Type))
+	q.text(5, r.Merchant)
+	q.text(6, r.Wallet)
+	q.int(7, r.At)
+	q.int(8, r.Amount)
+	q.text(9, string(r.Currency))
+	q.text(10, string(r.Posting.Move))
+	q.text(11, r.Posting.Debit)
+	q.text(12, r.Posting.Credit)
+	q.int(13, r.Debit.Version)
+	q.int(14, r.Debit.Pending)
+	q.int(15, r.Debit.Posted)
+	q.int(16, r.Credit.Version)
+	q.int(17, r.Credit.Pending)
+	q.int(18, r.Credit.Posted)
+	q.int(19, int64(r.StripeBook))
+	q.text(20, r.After.State)
+	q.int(21, r.After.Authorized)
+	q.int(22, r.After.Captured)
+	q.int(23, r.After.Canceled)
+	q.int(24, r.After.Expired)
+	q.int(25, r.After.Refunded)
+	q.text(26, r.Origin.RequestID)
+	q.text(27, r.Origin.APIKeyID)
+	q.text(28, r.Origin.IdempotencyKey)
+	q.text(29, r.Previous.Object)
+	q.int(30, r.Previous.Sequence)
+}
+
+const insertWallet = "insert into wallets (" + sqlstore.WalletColumns +
+	") values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)"
+
+const updateWallet = "update wallets set condition = $3, limit_per_transaction = $4, limit_per_day = $5, " +
+	"spent_day = $6, spent_amount = $7, debits_pending = $8, debits_posted = $9, credits_pending = $10, " +
+	"credits_posted = $11, version = $12, sequence = $13, last_object = $14, last_sequence = $15 " +
+	"where id = $1 and book = $2"
+
+func (b *batch) saveWallets(ctx context.Context) error {
+	for _, id := range b.state.Changes.NewWallets {
+		w := b.state.Wallets[id]
+		t := w.Account.Totals
+		_, err := b.w.link.Exec(ctx, insertWallet, []any{
+			w.ID, int64(w.Book), w.Customer, string(w.Account.Currency), string(w.Condition),
+			w.Limits.PerTransaction, w.Limits.PerDay, w.Spent.Day, w.Spent.Amount,
+			t.DebitsPending, t.DebitsPosted, t.CreditsPending, t.CreditsPosted, w.Account.Version, w.Sequence,
+			w.Last.Object, w.Last.Sequence, w.CreatedAt,
+		})
+		if err != nil {
+			return fmt.Errorf("insert a wallet: %w", err)
+		}
+	}
+	for _, id := range b.state.Changes.Wallets {
+		q, err := b.w.hot.ready(&b.w.hot.wallets, updateWallet)
+		if err != nil {
+			return fmt.Errorf("prepare to update wallets: %w", err)
+		}
+		bindWallet(q, b.state.Wallets[id])
+		if err := b.one(q); err != nil {
+			return fmt.Errorf("update wallet %s: %w", id, err)
+		}
+	}
+	return nil
+}
+
+func bindWallet(q *stmt, w wallet.Wallet) {
+	t := w.Account.Totals
+	q.text(1, w.ID)
+	q.int(2, int64(w.Book))
+	q.text(3, string(w.Condition))
+	q.int(4, w.Limits.PerTransaction)
+	q.int(5, w.Limits.PerDay)
+	q.int(6, w.Spent.Day)
+	q.int(7, w.Spent.Amount)
+	q.int(8, t.DebitsPending)
+	q.int(9, t.DebitsPosted)
+	q.int(10, t.CreditsPending)
+	q.int(11, t.CreditsPosted)
+	q.int(12, w.Account.Version)
+	q.int(13, w.Sequence)
+	q.text(14, w.Last.Object)
+	q.int(15, w.Last.Sequence)
+}
+
+const upsertStripe = "insert into stripes (" + sqlstore.StripeColumns +
+	") values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (account, book) do update set " +
+	"debits_pending = excluded.debits_pending, debits_posted = excluded.debits_posted, " +
+	"credits_pending = excluded.credits_pending, credits_posted = excluded.credits_posted, " +
+	"version = excluded.version"
+
+// saveStripes writes each busy account once, however many records of the batch moved it.
+func (b *batch) saveStripes(context.Context) error {
+	for _, a := range b.stripes {
+		q, err := b.w.hot.ready(&b.w.hot.stripes, upsertStripe)
+		if err != nil {
+			return fmt.Errorf("prepare to write stripes: %w", err)
+		}
+		q.text(1, a.ID)
+		q.int(2, int64(a.Book))
+		q.text(3, string(a.Currency))
+		q.int(4, a.Totals.DebitsPending)
+		q.int(5, a.Totals.DebitsPosted)
+		q.int(6, a.Totals.CreditsPending)
+		q.int(7, a.Totals.CreditsPosted)
+		q.int(8, a.Version)
+		if err := q.run(); err != nil {
+			return fmt.Errorf("write stripe %s: %w", a.ID, err)
+		}
+	}
+	return nil
+}
+
+const insertCustomer = "insert into customers (" + sqlstore.CustomerColumns +
+	") values ($1, $2, $3, $4, $5, $6, $7)"
+
+const updateCustomer = "update customers set key_id = $2, iin_index = $3, phone_index = $4, " +
+	"iin_sealed = $5, phone_sealed = $6 where id = $1"
+
+func (b *batch) saveCustomers(ctx context.Context) error {
+	for _, id := range b.state.Changes.NewCustomers {
+		c := b.state.Customers[id]
+		_, err := b.w.link.Exec(ctx, insertCustomer, []any{
+			c.ID, c.KeyID, c.IINIndex, c.PhoneIndex, c.IINSealed, c.PhoneSealed, c.CreatedAt,
+		})
+		if err != nil {
+			return fmt.Errorf("insert a customer: %w", err)
+		}
+	}
+	for _, id := range b.state.Changes.Customers {
+		c := b.state.Customers[id]
+		_, err := b.w.link.Exec(ctx, updateCustomer, []any{
+			c.ID, c.KeyID, c.IINIndex, c.PhoneIndex, c.IINSealed, c.PhoneSealed,
+		})
+		if err != nil {
+			return fmt.Errorf("update customer %s: %w", id, err)
+		}
+	}
+	return nil
+}
+
+func (b *batch) saveReferences(ctx context.Context) error {
+	for _, name := range b.state.Changes.References {
+		r := b.state.References[name]
+		_, err := b.w.link.Exec(ctx, "insert into fund_references (book, "+sqlstore.ReferenceColumns+
+			") values ($1, $2, $3, $4, $5, $6, $7, $8)", []any{
+			sqlstore.HashBook(name), r.Name, string(r.Direction), r.Wallet, r.Amount,
+			int64(r.Reply.Status), r.Reply.Body, r.At,
+		})
+		if err != nil {
+			return fmt.Errorf("insert a reference: %w", err)
+		}
+	}
+	return nil
+}
+
+func (b *batch) saveClaims(ctx context.Context) error {
+	for _, ref := range b.state.Changes.Claims {
+		_, err := b.w.link.Exec(ctx, "insert into order_reference_claims (merchant_id, reference, book) "+
+			"values ($1, $2, $3)",
+			[]any{ref.Merchant, ref.Reference, sqlstore.HashBook(ref.Merchant, ref.Reference)})
+		if err != nil {
+			return fmt.Errorf("claim an order reference: %w", err)
+		}
+	}
+	return nil
+}
+
+func (b *batch) saveAudits(ctx context.Context) error {
+	for _, a := range b.state.Changes.Audits {
+		if err := sqlstore.InsertAudit(ctx, b.w.link, a); err != nil {
+			return fmt.Errorf("insert an audit row: %w", err)
+		}
+	}
+	return nil
+}
