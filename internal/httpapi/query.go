@@ -136,9 +136,12 @@ func (q *listQuery) set(parameter int, value string) (ok bool) {
 
 // parseTime reads RFC 3339 and returns microseconds, rounded up: "from t" and "before t" then mean the same
 // set of stored times as with t itself. A plus that was sent unescaped arrives as a space; no valid time
-// has one.
+// has one. The library also takes a decimal comma, which RFC 3339 does not know.
 func parseTime(text string) (int64, bool) {
 	var t time.Time
+	if strings.Contains(text, ",") {
+		return 0, false
+	}
 	if err := t.UnmarshalText([]byte(strings.Replace(text, " ", "+", 1))); err != nil {
 		return 0, false
 	}

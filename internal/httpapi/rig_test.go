@@ -42,6 +42,7 @@ type rig struct {
 	commit  *commit.Committer
 	handler http.Handler
 	log     *logged
+	flush   func()
 	// shop and rival are two merchants' API keys.
 	shop, rival string
 	shopID      string
@@ -128,6 +129,7 @@ func newRig(t testing.TB, changes ...change) *rig {
 		FingerprintKey: master.FingerprintKey(),
 	}
 	log := server.NewLog(r.log, nil)
+	r.flush = log.Flush
 	s := server.Options{
 		Envelope: httpapi.Envelope, Ready: r.store.Ready, Clock: r.clock, Log: log,
 		NewRequestID: func() string { return r.ids.New(id.Request) },
