@@ -27,7 +27,11 @@ func (b *batch) Save(ctx context.Context, state *machine.State) error {
 		b.saveCustomers, b.saveTransactions, b.middle, b.saveRecords, b.saveWallets, b.saveStripes,
 		b.saveReplies, b.saveReferences, b.saveClaims, b.saveAudits, b.saveIndex,
 	} {
-		if err := save(ctx); err != nil {
+		err := ctx.Err()
+		if err == nil {
+			err = save(ctx)
+		}
+		if err != nil {
 			b.w.drop()
 			return sorted(err)
 		}

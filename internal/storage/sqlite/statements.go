@@ -93,7 +93,8 @@ func (s *statements) transaction(id string, book int64) (wallet.Transaction, err
 
 func (s *statements) reference(name string) (machine.Reference, error) {
 	return first(s.link, "select "+sqlstore.ReferenceColumns+
-		" from fund_references where name = $1 and book = $2", sqlstore.ScanReference, name, sqlstore.HashBook(name))
+		" from fund_references where name = $1 and book = $2",
+		sqlstore.ScanReference, name, sqlstore.HashBook(name))
 }
 
 // taken reports whether a transaction that did not fail has the order reference.

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"math"
 	"strconv"
 	"strings"
 
@@ -66,11 +67,11 @@ func (s *Store) Transactions(ctx context.Context, q storage.Query) ([]wallet.Tra
 	}
 	if q.CreatedFrom != 0 {
 		w.add("created_at >= ", q.CreatedFrom)
-		w.add("id >= ", bound(q.CreatedFrom-Drift))
+		w.add("id >= ", bound(max(q.CreatedFrom, Drift)-Drift))
 	}
 	if q.CreatedTo != 0 {
 		w.add("created_at < ", q.CreatedTo)
-		w.add("id < ", bound(q.CreatedTo+Drift))
+		w.add("id < ", bound(min(q.CreatedTo, math.MaxInt64-Drift)+Drift))
 	}
 	if q.Before != "" {
 		w.add("id < ", q.Before)
@@ -89,9 +90,8 @@ const Drift = 60 * 1_000_000
 
 // bound is the lowest transaction id of the millisecond of at.
 func bound(at int64) string {
-	ms := max(at/1000, 0)
 	var u ulid.ULID
-	if u.SetTime(uint64(ms)) != nil {
+	if u.SetTime(uint64(max(at/1000, 0))) != nil {
 		return id.Transaction + "~" // beyond the years that an id can tell: after all of them
 	}
 	return id.Transaction + u.String()
