@@ -50,18 +50,25 @@ func rawOf(field string) string {
 	return string(all[field])
 }
 
-// noReader is a database that cannot be read.
+// noReader is a database that cannot be read; without a why, reading panics.
 type noReader struct {
 	storage.Reader
 	why error
 }
 
 func (n noReader) Transaction(context.Context, string, string) (wallet.Transaction, error) {
-	return wallet.Transaction{}, n.why
+	return wallet.Transaction{}, n.orPanic()
 }
 
 func (n noReader) Transactions(context.Context, storage.Query) ([]wallet.Transaction, error) {
-	return nil, n.why
+	return nil, n.orPanic()
+}
+
+func (n noReader) orPanic() error {
+	if n.why == nil {
+		panic("an assertion about a read")
+	}
+	return n.why
 }
 
 // noKeys is a database whose keys cannot be read.
@@ -69,4 +76,9 @@ type noKeys struct{ why error }
 
 func (n noKeys) KeyByHash(context.Context, access.Hash) (access.Key, error) {
 	return access.Key{}, n.why
+}
+
+func jsonOf(t *testing.T, value any) string {
+	t.Helper()
+	return string(must(json.Marshal(value))(t))
 }
