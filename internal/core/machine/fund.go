@@ -101,9 +101,13 @@ func fund(s *State, at Stamp, in Instruction, c Fund) Outcome {
 	if no != "" {
 		return Outcome{Reason: no}
 	}
+	origin := in.Origin
+	if origin.IdempotencyKey == "" {
+		origin.IdempotencyKey = c.Reference // so that the books alone show one effect per reference
+	}
 	r := s.write(journal.Record{
 		Object: w.ID, Sequence: change.Wallet.Sequence, Book: w.Book, Type: change.Type, Wallet: w.ID,
-		At: at.At, Amount: change.Amount, Currency: c.Currency, Origin: in.Origin,
+		At: at.At, Amount: change.Amount, Currency: c.Currency, Origin: origin,
 		After: journal.After{State: string(w.Condition)},
 	}, change)
 	s.audit(at, c.By, Audit{

@@ -32,7 +32,9 @@ func Step(s *State, at Stamp, in Instruction) Outcome {
 	}
 	if in.Key != "" && storable(o.Reason) {
 		s.Replies[k] = Stored{
-			Fingerprint: in.Fingerprint, Reply: o.Reply, At: at.At, RequestID: in.Origin.RequestID,
+			// Not before its record: the 30 days count from what the books say.
+			Fingerprint: in.Fingerprint, Reply: o.Reply, At: max(at.At, o.Record.At),
+			RequestID: in.Origin.RequestID,
 		}
 		s.Changes.Replies = append(s.Changes.Replies, k)
 	}

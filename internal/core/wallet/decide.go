@@ -89,6 +89,7 @@ func (w Wallet) hold(p ledger.Posting, at int64) (Wallet, reject.Reason) {
 
 // Capture makes amount of what is held final: the merchant is owed it. The rest stays held.
 func Capture(t Transaction, w Wallet, amount, at int64) (Change, reject.Reason) {
+	at = t.notBefore(at)
 	if no := t.held(amount, at); no != "" {
 		return Change{}, no
 	}
@@ -98,6 +99,7 @@ func Capture(t Transaction, w Wallet, amount, at int64) (Change, reject.Reason) 
 
 // Cancel gives up amount of what is held.
 func Cancel(t Transaction, w Wallet, amount, at int64) (Change, reject.Reason) {
+	at = t.notBefore(at)
 	if no := t.held(amount, at); no != "" {
 		return Change{}, no
 	}
@@ -108,6 +110,7 @@ func Cancel(t Transaction, w Wallet, amount, at int64) (Change, reject.Reason) {
 // Expire releases what remains of a hold whose time has come. It refuses with NothingRemaining when
 // there is nothing to release (also when somebody else already did) and changes nothing before its time.
 func Expire(t Transaction, w Wallet, at int64) (Change, reject.Reason) {
+	at = t.notBefore(at)
 	rest := t.Remaining()
 	if t.Status != Success || rest == 0 || !t.LapsedAt(at) {
 		return Change{}, reject.NothingRemaining
@@ -119,6 +122,7 @@ func Expire(t Transaction, w Wallet, at int64) (Change, reject.Reason) {
 // Refund gives captured money back to the wallet. It never asks what the merchant's balance is, and a
 // blocked wallet can still be refunded to.
 func Refund(t Transaction, w Wallet, amount, at int64) (Change, reject.Reason) {
+	at = t.notBefore(at)
 	if no := t.undecided(); no != "" {
 		return Change{}, no
 	}
@@ -163,11 +167,15 @@ func settle(t Transaction, w Wallet, s step) (Change, reject.Reason) {
 	return t.changed(w, s, p), ""
 }
 
-// changed completes a Change: one more record of the transaction, at the given time. Time never runs
-// backwards within one transaction, whatever the clocks of the processes say.
+// notBefore returns the time at which something happens to the transaction. Time never runs backwards
+// within one transaction, whatever the clocks of the processes say: a hold that one process saw lapse is
+// not captured by another whose clock is behind (practice V15).
+func (t Transaction) notBefore(at int64) int64 { return max(t.UpdatedAt, at) }
+
+// changed completes a Change: one more record of the transaction.
 func (t Transaction) changed(w Wallet, s step, p ledger.Posting) Change {
 	t.Sequence++
-	t.UpdatedAt = max(t.UpdatedAt, s.at)
+	t.UpdatedAt = s.at
 	return Change{
 		Transaction: t, Wallet: w, Found: true, Type: s.kind,
 		Amount: s.amount, Posting: p, Balance: w.Account.Running(),
