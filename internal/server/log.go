@@ -26,6 +26,7 @@ const (
 // returns. It is safe for any number of goroutines.
 type Log struct {
 	handler slog.Handler
+	level   slog.LevelVar
 	metrics *metric.Metrics
 	out     io.Writer
 
@@ -48,13 +49,16 @@ func NewLog(out io.Writer, metrics *metric.Metrics) *Log {
 		metrics: metrics, out: out,
 		full: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 	}
-	l.handler = slog.NewJSONHandler(lineWriter{l}, &slog.HandlerOptions{Level: slog.LevelInfo})
+	l.handler = slog.NewJSONHandler(lineWriter{l}, &slog.HandlerOptions{Level: &l.level})
 	go l.run()
 	return l
 }
 
 // Logger returns a logger whose lines go into this log, for the rooms that log something themselves.
 func (l *Log) Logger() *slog.Logger { return slog.New(l.handler) }
+
+// SetLevel leaves out lines below the given level; it begins as slog.LevelInfo.
+func (l *Log) SetLevel(level slog.Level) { l.level.Set(level) }
 
 // Flush writes everything collected so far.
 func (l *Log) Flush() {

@@ -81,6 +81,9 @@ func (s *Server) record(x *Exchange, r *http.Request, started int64) {
 	if x.status >= http.StatusInternalServerError {
 		level = slog.LevelError
 	}
+	if !s.options.Log.handler.Enabled(context.Background(), level) {
+		return
+	}
 	line := slog.NewRecord(clock.Time(ended), level, "request", 0)
 	line.AddAttrs(
 		slog.String("requestId", x.ID),

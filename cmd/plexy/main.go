@@ -1,0 +1,95 @@
+// Command plexy is the whole platform in one binary: the server, and what staff do beside it.
+//
+// Exit codes: 0 done; 1 trouble, or verify found the books broken; 2 the command or the configuration is
+// wrong; 3 refused, nothing was changed; 4 the database belongs to another installation, master key or
+// server, or has none.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"plexy/internal/app"
+	"plexy/internal/config"
+)
+
+// The exit codes.
+const (
+	exitTrouble      = 1
+	exitUsage        = 2
+	exitRefused      = 3
+	exitInstallation = 4
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// run runs one command and returns its exit code. Errors go to stderr, in one line.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	c := &cli{}
+	root := c.root()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintf(stderr, "plexy: %v\n", err)
+	switch {
+	case errors.Is(err, app.ErrUsage), errors.Is(err, config.ErrConfig), !c.started:
+		return exitUsage
+	case errors.Is(err, app.ErrRefused):
+		return exitRefused
+	case errors.Is(err, app.ErrInstallation):
+		return exitInstallation
+	}
+	return exitTrouble
+}
+
+// cli is what the commands of one run share.
+type cli struct {
+	started bool // a command began to run: what fails now is no longer about how it was called
+	json    bool
+	file    string
+}
+
+func (c *cli) root() *cobra.Command {
+	root := c.group("plexy", "An open payment platform: wallets, authorizations, captures and refunds")
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.PersistentPreRun = func(*cobra.Command, []string) { c.started = true }
+	flags := root.PersistentFlags()
+	flags.StringVar(&c.file, "config", "", "configuration file (YAML); also PLEXY_CONFIG")
+	settingFlags(flags, "data", "database", "environment", "master_key_file")
+	root.AddCommand(
+		c.serve(), c.migrate(), c.merchant(), c.key(), c.wallet(), c.verify(), c.vault(), c.config(), c.version(),
+	)
+	return root
+}
+
+// group is a command that only holds others.
+func (c *cli) group(use, short string, children ...*cobra.Command) *cobra.Command {
+	g := &cobra.Command{
+		Use: use, Short: short, Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return fmt.Errorf("%w: there is no command %q; see %s --help", app.ErrUsage, args[0], cmd.CommandPath())
+			}
+			return cmd.Help()
+		},
+	}
+	g.AddCommand(children...)
+	return g
+}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"plexy/internal/app"
+)
+
+func (c *cli) merchant() *cobra.Command {
+	var name, reason string
+	create := &cobra.Command{
+		Use: "create --name NAME", Short: "Create a merchant and its first API key, shown this once", Args: exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.with(cmd, true, func(a *app.App) error {
+				m, err := a.CreateMerchant(cmd.Context(), name, reason)
+				if err != nil {
+					return err
+				}
+				return c.print(cmd, m, func(w io.Writer) {
+					fmt.Fprintf(w, "merchant\t%s\nname\t%s\nAPI key\t%s\t(shown this once)\n", m.MerchantID, m.Name, m.APIKey)
+				})
+			})
+		},
+	}
+	create.Flags().StringVar(&name, "name", "", "name of the merchant")
+	list := &cobra.Command{
+		Use: "list", Short: "List all merchants", Args: exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.with(cmd, false, func(a *app.App) error {
+				all, err := a.Merchants(cmd.Context())
+				if err != nil {
+					return err
+				}
+				return c.print(cmd, all, func(w io.Writer) {
+					for _, m := range all {
+						fmt.Fprintf(w, "%s\t%s\t%s\n", m.MerchantID, m.CreatedAt, m.Name)
+					}
+				})
+			})
+		},
+	}
+	show := &cobra.Command{
+		Use: "show ID", Short: "Show a merchant's settings and what it is owed", Args: exactly("ID"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.with(cmd, false, func(a *app.App) error {
+				m, err := a.Merchant(cmd.Context(), args[0])
+				if err != nil {
+					return err
+				}
+				return c.printMerchant(cmd, m)
+			})
+		},
+	}
+	set := c.merchantSet(&reason)
+	c.printsRecord(create, list, show, set)
+	explained(&reason, create, set)
+	return c.group("merchant", "Create, list, show and set merchants", required(create, "name"), list, show, set)
+}
+
+func (c *cli) merchantSet(reason *string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "set ID NAME=VALUE...",
+		Short: "Change settings: hold_expiry (such as 168h or 7d), order_reference (allow or reject)",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) < 2 {
+				return fmt.Errorf("merchant set wants ID and NAME=VALUE")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.with(cmd, false, func(a *app.App) error {
+				m, err := a.SetMerchant(cmd.Context(), args[0], args[1:], *reason)
+				if err != nil {
+					return err
+				}
+				return c.printMerchant(cmd, m)
+			})
+		},
+	}
+}
+
+func (c *cli) printMerchant(cmd *cobra.Command, m app.Merchant) error {
+	return c.print(cmd, m, func(w io.Writer) {
+		fmt.Fprintf(w, "merchant\t%s\nname\t%s\ncreated\t%s\n", m.MerchantID, m.Name, m.CreatedAt)
+		for _, name := range slices.Sorted(maps.Keys(m.Settings)) {
+			fmt.Fprintf(w, "%s\t%s\n", name, m.Settings[name])
+		}
+		for _, p := range m.Payable {
+			fmt.Fprintf(w, "payable\tpending %s\tposted %s\n", app.Decimal(p.Pending, p.Currency),
+				app.Decimal(p.Posted, p.Currency))
+		}
+	})
+}

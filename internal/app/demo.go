@@ -1,0 +1,130 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+
+	"github.com/google/uuid"
+
+	"plexy/internal/config"
+	"plexy/internal/core/machine"
+	"plexy/internal/core/money"
+	"plexy/internal/customer"
+)
+
+// What the demo of a fresh sandbox is made of.
+const (
+	demoName      = "Demo shop"
+	demoReference = "plexy-demo"
+	demoFunds     = 10_000_000 // 100,000.00 KZT
+	demoAmount    = 15_000     // 150.00 KZT, as in the API's own examples
+	demoPart      = 5_000
+)
+
+// demo is what is told once: the key is not kept anywhere.
+type demo struct {
+	merchant NewMerchant
+	phone    string
+	iin      string
+	wallet   Wallet
+}
+
+// makeDemo makes a merchant and a funded wallet in a sandbox that is new. On SQLite, where there is one
+// server, "new" is "has no merchant": a first start that was interrupted is made up for. On PostgreSQL
+// several servers may start at once, and the one that made the installation makes the demo.
+func (a *App) makeDemo(ctx context.Context) (*demo, error) {
+	if a.Config.Environment != config.Sandbox {
+		return nil, nil
+	}
+	if _, sqlite := a.Config.SQLitePath(); !sqlite && !a.installed {
+		return nil, nil
+	}
+	merchants, err := a.Storage.Merchants(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list the merchants: %w", err)
+	}
+	if len(merchants) > 0 {
+		return nil, nil
+	}
+	iin, phone := customer.Example(0)
+	d := &demo{phone: phone.Reveal(), iin: iin.Reveal()}
+	holder := Holder{Phone: d.phone, IIN: d.iin, Currency: string(money.KZT)}
+	// The wallet first: a demo merchant is the sign that all is there.
+	_, err = a.Fund(ctx, Funding{
+		Direction: machine.TopUp, Holder: holder, Amount: demoFunds,
+		Reference: demoReference, Reason: "demo of a new sandbox",
+	})
+	if err != nil && !errors.Is(err, ErrRefused) { // refused: somebody used that reference before us
+		return nil, fmt.Errorf("fund the demo wallet: %w", err)
+	}
+	details, err := a.ShowWallet(ctx, holder)
+	if err != nil {
+		return nil, fmt.Errorf("show the demo wallet: %w", err)
+	}
+	d.wallet = details.Wallet
+	if d.merchant, err = a.CreateMerchant(ctx, demoName, "demo of a new sandbox"); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// announce tells a person where everything is, and after the first start of a sandbox how to pay.
+func (s *Server) announce(out io.Writer, d *demo) {
+	cfg, at := s.app.Config, "http://"+reachable(s.Address())
+	fmt.Fprintf(out, "Plexy %s, %s\n  API       %s\n", Version().Version, cfg.Environment, at)
+	if m := s.MetricsAddress(); m != "" {
+		fmt.Fprintf(out, "  metrics   http://%s/metrics\n", reachable(m))
+	}
+	fmt.Fprintf(out, "  database  %s\n  keys      %s\n", cfg.SafeDatabase(), masterSource(cfg))
+	if d == nil {
+		fmt.Fprintf(out, "\nMerchants: plexy merchant list. A new API key: plexy key create --merchant ID.\n")
+		return
+	}
+	d.announce(out, at)
+}
+
+func (d *demo) announce(out io.Writer, at string) {
+	fmt.Fprintf(out, `
+This sandbox is new, so it has a demo:
+  merchant  %s (%s)
+  API key   %s   (shown this once)
+  wallet    %s with %s, of phone %s and IIN %s
+
+Authorize %s (paste this):
+
+curl -sS %s/v1/wallet/authorize \
+  -H 'Authorization: %s' \
+  -H 'Idempotency-Key: %s' \
+  -H 'Content-Type: application/json' \
+  -d '{"amount":%d,"phoneNumber":"%s","iin":"%s","orderReference":"ORDER-000001","currency":"KZT"}'
+
+Capture a part of it (put the answer's walletTransactionId in the first line):
+
+WT=wt_...
+curl -sS %s/v1/wallet/$WT/capture \
+  -H 'Authorization: %s' \
+  -H 'Idempotency-Key: %s' \
+  -H 'Content-Type: application/json' \
+  -d '{"amount":%d}'
+
+`, d.merchant.MerchantID, d.merchant.Name, d.merchant.APIKey,
+		d.wallet.WalletID, money.Format(d.wallet.Available, money.KZT), d.phone, d.iin,
+		money.Format(demoAmount, money.KZT),
+		at, d.merchant.APIKey, uuid.NewString(), demoAmount, d.phone, d.iin,
+		at, d.merchant.APIKey, uuid.NewString(), demoPart)
+}
+
+// reachable turns an address that means "everywhere" into one that a client here can use.
+func reachable(address string) string {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return address
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port)
+}

@@ -1,0 +1,82 @@
+package app
+
+import (
+	"errors"
+	"log/slog"
+
+	"plexy/internal/commit"
+	"plexy/internal/core/machine"
+	"plexy/internal/core/wallet"
+	"plexy/internal/storage"
+)
+
+// observe counts one batch and what its instructions came to.
+func (s *Server) observe(r commit.Report) {
+	s.metrics.Batch(r.Size, r.Elapsed, result(r.Err))
+	for _, done := range r.Outcomes {
+		s.metrics.Operation(kind(done.Command), outcome(done.Outcome))
+	}
+}
+
+// alarm logs what somebody should look at.
+func (s *Server) alarm(what string, err error) {
+	s.log.Logger().Error(what, slog.String("alarm", "commit"), slog.String("error", err.Error()))
+}
+
+func result(err error) string {
+	switch {
+	case err == nil:
+		return "ok"
+	case errors.Is(err, storage.ErrUnavailable):
+		return "unavailable"
+	case errors.Is(err, storage.ErrUncertain):
+		return "uncertain"
+	case errors.Is(err, storage.ErrTransient):
+		return "transient"
+	case errors.Is(err, storage.ErrConflict):
+		return "conflict"
+	}
+	return "internal"
+}
+
+// kind names a command in the metrics.
+func kind(c machine.Command) string {
+	switch c := c.(type) {
+	case machine.Authorize:
+		return "authorize"
+	case machine.Capture:
+		return "capture"
+	case machine.Cancel:
+		return "cancel"
+	case machine.Refund:
+		return "refund"
+	case machine.Expire:
+		return "expire"
+	case machine.Open:
+		return "open"
+	case machine.Fund:
+		return string(c.Direction)
+	case machine.SetCondition:
+		return "condition"
+	case machine.SetLimits:
+		return "limits"
+	case machine.Rebind:
+		return "rebind"
+	}
+	return "unknown"
+}
+
+// outcome names what an instruction came to: ok, replayed, stale, or why it was refused or failed.
+func outcome(o machine.Outcome) string {
+	switch {
+	case o.Stale:
+		return "stale"
+	case o.Replayed:
+		return "replayed"
+	case o.Reason != "":
+		return string(o.Reason)
+	case o.Transaction.Status == wallet.Failed:
+		return string(o.Transaction.Failure)
+	}
+	return "ok"
+}

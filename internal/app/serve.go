@@ -1,0 +1,147 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"plexy/internal/commit"
+	"plexy/internal/config"
+	"plexy/internal/httpapi"
+	"plexy/internal/id"
+	"plexy/internal/metric"
+	"plexy/internal/server"
+)
+
+// finishWithin bounds how long a stop waits for the requests that were accepted. A request's own deadline
+// is 10 seconds, so nothing that was accepted is cut off.
+const finishWithin = 20 * time.Second
+
+// Output is where a server writes.
+type Output struct {
+	Log    io.Writer // one JSON line per request and event
+	Banner io.Writer // what a person is told at the start: addresses, and the sandbox's demo
+}
+
+// Server is a running server of one installation. Make it with Start.
+type Server struct {
+	app       *App
+	log       *server.Log
+	metrics   *metric.Metrics
+	committer *commit.Committer
+	listener  *server.Server
+	tasks     *tasks
+}
+
+// Serve runs a server until ctx ends or a listener fails, then stops it in order.
+func Serve(ctx context.Context, cfg config.Config, out Output) error {
+	s, err := Start(ctx, cfg, out)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+	case err = <-s.listener.Failed():
+	}
+	return errors.Join(err, s.Stop())
+}
+
+// Start opens the installation (making it, if the database is empty), migrates it, and serves. It returns
+// when requests are answered.
+func Start(ctx context.Context, cfg config.Config, out Output) (*Server, error) {
+	s := &Server{metrics: metric.New()}
+	s.log = server.NewLog(out.Log, s.metrics)
+	s.log.SetLevel(level(cfg.LogLevel))
+	if err := s.start(ctx, cfg, out); err != nil {
+		s.log.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func level(name string) slog.Level {
+	switch name {
+	case "warn":
+		return slog.LevelWarn
+	case "error":
+		return slog.LevelError
+	}
+	return slog.LevelInfo
+}
+
+// start builds the rooms from the floor up and takes down again what it built when one fails.
+func (s *Server) start(ctx context.Context, cfg config.Config, out Output) (err error) {
+	var built []func() error
+	defer func() {
+		if err == nil {
+			return
+		}
+		for _, undo := range built {
+			err = errors.Join(err, undo())
+		}
+	}()
+	s.app, err = Open(ctx, cfg, Options{Install: true, Serve: true, Actor: "plexy serve"})
+	if err != nil {
+		return err
+	}
+	built = append(built, s.app.Close)
+	demo, err := s.app.makeDemo(ctx)
+	if err != nil {
+		return err
+	}
+	s.committer = commit.New(commit.Config{
+		Storage: s.app.Storage, Clock: s.app.clock, Observe: s.observe, Alarm: s.alarm,
+	})
+	built = append([]func() error{func() error { s.committer.Close(); return nil }}, built...)
+	s.metrics.WatchQueue(s.committer.Depth)
+
+	door := httpapi.New(httpapi.Options{
+		Commit: s.committer, Reader: s.app.Storage, Vaults: s.app.vaults, Stem: s.app.ids.Stem,
+		Keys:  newKeyCache(s.app.Storage, s.app.clock, s.app.drops),
+		Clock: s.app.clock, FingerprintKey: s.app.master.FingerprintKey(), Rate: cfg.RateLimit,
+	})
+	s.listener, err = server.Start(server.Options{
+		Listen: cfg.Listen, MetricsListen: cfg.MetricsListen, Door: door, Envelope: httpapi.Envelope,
+		Ready: s.app.Storage.Ready, NewRequestID: func() string { return s.app.ids.New(id.Request) },
+		Clock: s.app.clock, Log: s.log, Metrics: s.metrics,
+	})
+	if err != nil {
+		return err
+	}
+	s.tasks = s.startTasks()
+	s.log.Logger().Info("serving", slog.String("listen", s.Address()),
+		slog.String("environment", cfg.Environment), slog.String("database", cfg.SafeDatabase()),
+		slog.String("version", Version().Version))
+	s.announce(out.Banner, demo)
+	return nil
+}
+
+// Address is the API's HOST:PORT, with the port that was really taken.
+func (s *Server) Address() string { return s.listener.Address() }
+
+// MetricsAddress is the HOST:PORT of /metrics, or "".
+func (s *Server) MetricsAddress() string { return s.listener.MetricsAddress() }
+
+// Stop stops in the order of the house: stop accepting, finish the requests, end the background tasks,
+// drain the commits, close the storage. Everything that was accepted is finished.
+func (s *Server) Stop() error {
+	s.log.Logger().Info("stopping")
+	ctx, cancel := context.WithTimeout(context.Background(), finishWithin)
+	defer cancel()
+	err := s.listener.Shutdown(ctx)
+	s.tasks.stop()
+	s.committer.Close()
+	if closed := s.app.Close(); closed != nil {
+		err = errors.Join(err, fmt.Errorf("close the storage: %w", closed))
+	}
+	if err != nil {
+		s.log.Logger().Error("stopped with an error", slog.String("error", err.Error()))
+	} else {
+		s.log.Logger().Info("stopped")
+	}
+	s.log.Close()
+	return err
+}

@@ -1,0 +1,83 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/gofrs/flock"
+
+	"plexy/internal/config"
+	"plexy/internal/storage"
+	"plexy/internal/storage/sqlite"
+)
+
+// place is where an installation is kept, before it is opened.
+type place interface {
+	// peek reads the installation without writing anything; ErrNotFound when there is none yet.
+	peek(ctx context.Context) (storage.Installation, error)
+	// claim makes this process the only server, where there can be one only. unclaim ends it.
+	claim() (unclaim func() error, err error)
+	// migrate brings the schema up to date, one process at a time, and names the migrations it ran, or
+	// with dryRun would run.
+	migrate(ctx context.Context, dryRun bool) ([]string, error)
+	// open opens the migrated database. The function returned beside it counts how often what was
+	// remembered of the database has become void; nil where nobody else's commits matter.
+	open(ctx context.Context, serve bool) (storage.Storage, func() uint64, error)
+}
+
+func placeOf(cfg config.Config) (place, error) {
+	fail, err := failer(cfg.Test.FailPoint)
+	if err != nil {
+		return nil, err
+	}
+	if path, ok := cfg.SQLitePath(); ok {
+		return sqlitePlace{path, fail}, nil
+	}
+	return nil, errors.New("no such database")
+}
+
+// sqlitePlace is one file.
+type sqlitePlace struct {
+	path string
+	fail func(point string) error
+}
+
+func (p sqlitePlace) peek(ctx context.Context) (storage.Installation, error) {
+	return sqlite.Peek(ctx, p.path)
+}
+
+// claim locks a file beside the database for as long as the process lives, however it ends.
+func (p sqlitePlace) claim() (func() error, error) {
+	if err := os.MkdirAll(filepath.Dir(p.path), 0o700); err != nil {
+		return nil, fmt.Errorf("make the folder of the database: %w", err)
+	}
+	lock := flock.New(p.path+".server", flock.SetPermissions(0o600))
+	held, err := lock.TryLock()
+	if err != nil {
+		return nil, fmt.Errorf("lock %s: %w", lock.Path(), err)
+	}
+	if !held {
+		return nil, errors.Join(fmt.Errorf("%w: another server is running on %s; SQLite has one server "+
+			"(commands work beside it), PostgreSQL any number", ErrInstallation, p.path), lock.Close())
+	}
+	return lock.Close, nil
+}
+
+func (p sqlitePlace) migrate(ctx context.Context, dryRun bool) ([]string, error) {
+	return sqlite.Migrate(ctx, p.path, dryRun)
+}
+
+func (p sqlitePlace) open(ctx context.Context, serve bool) (storage.Storage, func() uint64, error) {
+	cfg := sqlite.Config{Path: p.path, Owner: serve, Fail: p.fail}
+	if !serve {
+		cfg.Readers = 1
+	}
+	store, err := sqlite.Open(ctx, cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	return store, store.Generation, nil
+}

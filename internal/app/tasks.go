@@ -1,0 +1,177 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"plexy/internal/clock"
+	"plexy/internal/core/journal"
+	"plexy/internal/core/ledger"
+	"plexy/internal/core/machine"
+	"plexy/internal/core/money"
+	"plexy/internal/core/reject"
+	"plexy/internal/core/wallet"
+	"plexy/internal/id"
+	"plexy/internal/storage"
+)
+
+const (
+	// expireEvery keeps the release of lapsed holds well within the promised minute.
+	expireEvery = 5 * time.Second
+	// expireBatch is how many holds one look asks for; they share a few commits.
+	expireBatch = 256
+	sweepEvery  = time.Minute
+	// sweepBatch rows are deleted at a time, so that no transaction is long.
+	sweepBatch  = 1000
+	sweepRounds = 60
+	// sweepMargin is kept beyond the 30 days, for processes whose clocks are behind: microseconds.
+	sweepMargin  = int64(time.Hour / time.Microsecond)
+	balanceEvery = 5 * time.Minute
+	taskDeadline = 15 * time.Second
+)
+
+// tasks are the loops beside the requests.
+type tasks struct {
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+}
+
+// stop ends the loops and waits for them. What they have submitted is finished by the committer.
+func (t *tasks) stop() {
+	t.cancel()
+	t.running.Wait()
+}
+
+// startTasks starts every background task. Each runs at once, which is after a stop of any length the
+// moment to catch up, and then from time to time.
+func (s *Server) startTasks() *tasks {
+	ctx, cancel := context.WithCancel(context.Background())
+	t := &tasks{cancel: cancel}
+	s.every(ctx, t, "release lapsed holds", expireEvery, s.expire)
+	s.every(ctx, t, "sweep old replies", sweepEvery, s.sweep)
+	if s.app.Config.MetricsListen != "" { // nobody reads it otherwise
+		s.every(ctx, t, "add up the books", balanceEvery, s.addUp)
+	}
+	return t
+}
+
+// every runs task now and then every so often until ctx ends. Errors are logged, and the next run tries
+// again.
+func (s *Server) every(ctx context.Context, t *tasks, name string, d time.Duration,
+	task func(context.Context) error) {
+	t.running.Go(func() {
+		ticks, stop := clock.Ticks(d)
+		defer stop()
+		for {
+			if err := task(ctx); err != nil && ctx.Err() == nil {
+				s.log.Logger().Error("a background task failed", slog.String("alarm", "task"),
+					slog.String("task", name), slog.String("error", err.Error()))
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticks:
+			}
+		}
+	})
+}
+
+// expire releases every hold whose time has come, in bounded batches, as long as that gets anywhere.
+func (s *Server) expire(ctx context.Context) error {
+	for ctx.Err() == nil {
+		due, err := s.app.Storage.DueHolds(ctx, s.app.clock.Now(), expireBatch)
+		if err != nil {
+			return err
+		}
+		released, err := s.release(ctx, due)
+		if err != nil || released == 0 || len(due) < expireBatch {
+			return err
+		}
+	}
+	return nil
+}
+
+// release submits one Expire for each id, all at once so that they share commits, and says how many holds
+// were released. A hold that another process has released meanwhile is none.
+func (s *Server) release(ctx context.Context, ids []string) (released int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, taskDeadline)
+	defer cancel()
+	request := s.app.ids.New(id.Request) // one request id for one look, so that the journal shows them together
+	var mu sync.Mutex
+	var running sync.WaitGroup
+	for _, hold := range ids {
+		running.Go(func() {
+			done, failed := s.releaseOne(ctx, hold, request)
+			mu.Lock()
+			defer mu.Unlock()
+			if done {
+				released++
+			}
+			if err == nil {
+				err = failed // they are seldom different
+			}
+		})
+	}
+	running.Wait()
+	return released, err
+}
+
+func (s *Server) releaseOne(ctx context.Context, hold, request string) (bool, error) {
+	book, ok := id.Book(id.Transaction, hold)
+	if !ok {
+		return false, errors.New("a due hold has a malformed id")
+	}
+	o, err := s.committer.Submit(ctx, book, machine.Instruction{
+		Command: machine.Expire{ID: hold}, Origin: journal.Origin{RequestID: request},
+	})
+	if err != nil {
+		return false, err
+	}
+	if o.Reason != "" && o.Reason != reject.NothingRemaining {
+		return false, refused(o.Reason)
+	}
+	return o.Reason == "", nil
+}
+
+// sweep deletes replies that no key can ask for any more.
+func (s *Server) sweep(ctx context.Context) error {
+	before := s.app.clock.Now() - machine.Retention - sweepMargin
+	for range sweepRounds {
+		n, err := s.app.Storage.SweepReplies(ctx, before, sweepBatch)
+		if err != nil || n < sweepBatch {
+			return err
+		}
+	}
+	return nil
+}
+
+// addUp publishes debits minus credits of the whole book, by currency. Sums wrap on overflow, which
+// leaves zero zero.
+func (s *Server) addUp(ctx context.Context) error {
+	sums := map[money.Currency]int64{}
+	add := func(a ledger.Account) error {
+		t := a.Totals
+		sums[a.Currency] += t.DebitsPending + t.DebitsPosted - t.CreditsPending - t.CreditsPosted
+		return nil
+	}
+	err := s.app.Storage.Snapshot(ctx, func(ctx context.Context, b storage.Books) error {
+		if err := b.Stripes(ctx, add); err != nil {
+			return err
+		}
+		return b.Wallets(ctx, func(w wallet.Wallet) error { return add(w.Account) })
+	})
+	if err != nil {
+		return err
+	}
+	for currency, sum := range sums {
+		s.metrics.Imbalance(string(currency), sum)
+		if sum != 0 {
+			s.log.Logger().Error("the books do not balance", slog.String("alarm", "ledger"),
+				slog.String("currency", string(currency)), slog.Int64("minorUnits", sum))
+		}
+	}
+	return nil
+}
