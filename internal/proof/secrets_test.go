@@ -1,0 +1,221 @@
+package proof_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"plexy/internal/pgtest"
+)
+
+// TestSecrets makes payments, good ones and bad ones, and then looks for phones, IINs and API keys in
+// everything that the program leaves behind: logs, metrics, error texts, the database (practice T19).
+func TestSecrets(t *testing.T) {
+	t.Run(onSQLite, func(t *testing.T) {
+		s := newSite(t, onSQLite)
+		straw := secretsLeft(t, s)
+		straw["files"] = files(t, s.data)
+		search(t, s, straw)
+	})
+	t.Run(onPostgres, func(t *testing.T) {
+		cluster := pgtest.Server(t)
+		s := newSiteAt(t, t.TempDir(), cluster.Database(t))
+		straw := secretsLeft(t, s)
+		straw["tables"] = tables(t, s.database)
+		straw["log of PostgreSQL"] = []byte(cluster.Log())
+		search(t, s, straw)
+	})
+}
+
+// secretsLeft works with the site and returns what it leaves behind, apart from the database.
+func secretsLeft(t *testing.T, s *site) map[string][]byte {
+	t.Helper()
+	v, metrics := s.addServer(), freeAddress(s)
+	v.args = append(v.args, "--metrics-listen", metrics)
+	if _, err := v.start(); err != nil {
+		t.Fatal(err)
+	}
+	sh := openShop(s, 8)
+	stop := sh.work()
+	goal := int64(volume(t, 2000))
+	sh.await(t, "enough payments", func() bool { return sh.client.decided.Load() > goal })
+	stop()
+	c := sh.client
+	var said bytes.Buffer
+	for _, r := range indiscretions(s, sh.payers[0], s.person()) {
+		a := c.do(r)
+		fmt.Fprintln(&said, a, a.header)
+	}
+	said.Write(commands(s, sh.payers))
+	response, err := http.Get("http://" + metrics + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	page, err := io.ReadAll(response.Body)
+	if err != nil || !bytes.Contains(page, []byte("plexy_")) {
+		t.Fatalf("the metrics: %v %s", err, page)
+	}
+	return map[string][]byte{"answers and errors": said.Bytes(), "metrics": page, "log": []byte(v.log())}
+}
+
+// indiscretions are requests that carry personal data to where none belongs, and are refused.
+func indiscretions(s *site, known, unknown payer) []request {
+	good := authorize(known, 100, "INDISCREET")
+	with := func(change func(*request)) request {
+		r := good.withKey(newKey())
+		change(&r)
+		return r
+	}
+	get := func(path string) request { return request{method: http.MethodGet, path: path} }
+	return []request{
+		authorize(unknown, 100, "UNKNOWN"),
+		authorize(payer{known.phone, unknown.iin}, 100, "MISMATCH"),
+		authorize(payer{known.phone, known.iin[:11] + "x"}, 100, "BAD-IIN"),
+		authorize(payer{known.phone + "123456789", known.iin}, 100, "BAD-PHONE"),
+		with(func(r *request) { r.body = r.body[:len(r.body)-1] }),
+		with(func(r *request) { r.body += r.body }),
+		with(func(r *request) { r.body = strings.Replace(r.body, `"KZT"`, strconv.Quote(known.iin), 1) }),
+		with(func(r *request) { r.body = strings.Replace(r.body, `100`, strconv.Quote(known.phone), 1) }),
+		with(func(r *request) { r.body = `{"` + known.iin + `":1,"` + known.iin + `":2}` }),
+		with(func(r *request) { r.method = "PUT" }),
+		with(func(r *request) { r.apiKey = s.merchant.Key + "0" }),
+		with(func(r *request) { r.apiKey = "Basic " + s.merchant.Key }),
+		get("/v1/wallet/transaction/" + known.iin),
+		get("/v1/" + known.phone + "/" + s.merchant.Key),
+		get("/v1/wallet/transactions/?iin=" + known.iin + "&phoneNumber=" + known.phone),
+		get("/v1/wallet/transactions/?cursor=" + known.iin + "&limit=" + known.phone),
+		get("/healthz?key=" + s.merchant.Key),
+		operate("capture", known.iin, 1), operate("refund", "wt_"+known.phone, 1),
+	}
+}
+
+// commands runs commands about people, right and wrong, and returns what they print.
+func commands(s *site, payers []payer) []byte {
+	var said bytes.Buffer
+	say := func(arguments ...string) {
+		out, err := s.plexy(arguments...)
+		said.Write(out)
+		if err != nil {
+			// Its beginning repeats our own arguments.
+			_, text, _ := strings.Cut(err.Error(), "exit status")
+			said.WriteString(text)
+		}
+	}
+	who := func(p payer) []string { return []string{"--phone", p.phone, "--iin", p.iin, "--currency", "KZT"} }
+	stranger, mixed := s.person(), payer{payers[0].phone, payers[1].iin}
+	for _, p := range []payer{payers[0], stranger, mixed, {payers[0].phone + "1", payers[0].iin}} {
+		for _, verb := range []string{"show", "statement"} {
+			say(append([]string{"wallet", verb}, who(p)...)...)
+		}
+		say(append([]string{"wallet", "withdraw", "--amount", "999999999999", "--reason", "test"}, who(p)...)...)
+		say(append([]string{"wallet", "block", "--reason", "test"}, who(p)...)...)
+	}
+	say("merchant", "list")
+	say("merchant", "show", s.merchant.ID)
+	say("key", "list", "--merchant", s.merchant.ID)
+	say("config", "print")
+	say("verify")
+	return said.Bytes()
+}
+
+// search looks for every spelling of every secret.
+func search(t *testing.T, s *site, straw map[string][]byte) {
+	t.Helper()
+	needles := map[string][]byte{}
+	add := func(what string, text string) {
+		needles[what] = []byte(text)
+		needles[what+" in hex"] = []byte(hex.EncodeToString([]byte(text)))
+		needles[what+" in base64"] = []byte(base64.RawStdEncoding.EncodeToString([]byte(text)))
+	}
+	for n := range s.people {
+		p := personAt(n)
+		national := strings.TrimPrefix(p.phone, "+7")
+		add(fmt.Sprint("IIN ", n), p.iin)
+		add(fmt.Sprint("phone ", n), national)
+		for what, text := range map[string]string{"IIN": p.iin, "phone": "7" + national} {
+			number, err := strconv.ParseUint(text, 10, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			needles[fmt.Sprint(what, " ", n, " as a number")] = binary.BigEndian.AppendUint64(nil, number)
+			needles[fmt.Sprint(what, " ", n, " as a number, reversed")] = binary.LittleEndian.AppendUint64(nil, number)
+		}
+	}
+	secret := strings.TrimPrefix(s.merchant.Key, "pr_")
+	add("API key", secret)
+	raw, err := hex.DecodeString(secret)
+	if err != nil {
+		t.Fatalf("an API key is not pr_ and hex: %v", err)
+	}
+	needles["API key, raw"] = raw
+	for where, text := range straw {
+		if len(text) < 500 {
+			t.Errorf("%s: only %d bytes to search: this proves little", where, len(text))
+		}
+		for what, needle := range needles {
+			if at := bytes.Index(text, needle); at >= 0 {
+				t.Errorf("%s: %s found: …%q…", where, what, text[max(0, at-60):min(len(text), at+60)])
+			}
+		}
+		t.Logf("%s: %d bytes searched for %d spellings of secrets", where, len(text), len(needles))
+	}
+}
+
+// files returns everything in a folder but the master key: the database, its log, whatever else.
+func files(t *testing.T, folder string) []byte {
+	t.Helper()
+	var all []byte
+	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || entry.Name() == "master.key" {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		all = append(all, content...)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// tables returns every row of every table, in PostgreSQL's binary form, which escapes nothing.
+func tables(t *testing.T, database string) []byte {
+	t.Helper()
+	ctx := context.Background()
+	conn, err := pgx.Connect(ctx, database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	rows, err := conn.Query(ctx, `select format('%I.%I', schemaname, tablename) from pg_tables
+		where schemaname not in ('pg_catalog', 'information_schema')`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil || len(names) < 5 {
+		t.Fatalf("the tables are %v: %v", names, err)
+	}
+	var all bytes.Buffer
+	for _, name := range names {
+		if _, err := conn.PgConn().CopyTo(ctx, &all, "copy "+name+" to stdout (format binary)"); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+	}
+	return all.Bytes()
+}
