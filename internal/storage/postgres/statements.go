@@ -1,0 +1,170 @@
+package postgres
+
+import (
+	"strings"
+
+	"plexy/internal/storage/sqlstore"
+)
+
+// Types of the migrations in which the rows of a batch travel.
+const (
+	typeCustomer    = "batch_customer"
+	typeWallet      = "batch_wallet"
+	typeTransaction = "batch_transaction"
+	typeReference   = "batch_reference"
+	typeReply       = "batch_reply"
+	typeAudit       = "batch_audit"
+	typeStripe      = "batch_stripe"
+	typeRecord      = "batch_record"
+)
+
+var batchTypes = []string{
+	typeCustomer, typeWallet, typeTransaction, typeReference, typeReply, typeAudit, typeStripe, typeRecord,
+}
+
+// Names of the statements of a batch, in the order in which they run. That order, and the order of the
+// rows within each statement, is the same in every process: it is the order of locks.
+const (
+	begin           = "begin"
+	lockWallets     = "lock_wallets"
+	lockCustomers   = "lock_customers"
+	readCustomers   = "read_customers"
+	readTransaction = "read_transactions"
+	readReplies     = "read_replies"
+	readTerms       = "read_terms"
+	readReferences  = "read_references"
+	readRepeats     = "read_repeats"
+	readPhones      = "read_phones"
+	readGeneration  = "read_generation"
+	holdGeneration  = "hold_generation"
+
+	newCustomers       = "new_customers"
+	changeCustomers    = "change_customers"
+	newWallets         = "new_wallets"
+	changeWallets      = "change_wallets"
+	newTransactions    = "new_transactions"
+	changeTransactions = "change_transactions"
+	newClaims          = "new_claims"
+	newReferences      = "new_references"
+	dropReplies        = "drop_replies"
+	newReplies         = "new_replies"
+	newAudits          = "new_audits"
+	addStripes         = "add_stripes"
+	newRecords         = "new_records"
+	commit             = "commit"
+)
+
+// statements are prepared on every session of a lane. Load's reads run after the locks, each with a view
+// of its own, so that they see what the former holders of the locks have committed.
+var statements = map[string]string{
+	begin:  "begin isolation level read committed read write",
+	commit: "commit",
+
+	// $1, $2: IIN indexes and their currencies ('' for all); $3: transactions. One statement, so that all
+	// wallets of a batch are locked in one order.
+	lockWallets: `select ` + of("w", sqlstore.WalletColumns) + ` from wallets w where w.id = any(array(
+			select x.id from unnest($1::text[], $2::text[]) p (iin, currency)
+			join customers c on c.iin_index = p.iin
+			join wallets x on x.customer_id = c.id and (x.currency = p.currency or p.currency = '')
+			union all
+			select t.wallet_id from wallet_transactions t where t.id = any($3::text[])))
+		order by w.id for update of w`,
+	lockCustomers: `select c.id from customers c where c.iin_index = any($1::text[]) order by c.id for update`,
+	readCustomers: `select ` + of("c", sqlstore.CustomerColumns) +
+		` from customers c where c.iin_index = any($1::text[])`,
+	readPhones: `select ` + of("c", sqlstore.CustomerColumns) +
+		` from customers c where c.phone_index = any($1::text[])`,
+	readTransaction: `select ` + of("t", sqlstore.TransactionColumns) +
+		` from wallet_transactions t where t.id = any($1::text[])`,
+	readReplies: `select ` + of("i", sqlstore.ReplyColumns) +
+		` from unnest($1::text[], $2::text[], $3::smallint[]) k (scope, key, book)
+		join idempotency i on i.scope = k.scope and i.key = k.key and i.book = k.book`,
+	readTerms: `select ` + of("m", sqlstore.TermsColumns) + ` from merchants m where m.id = any($1::text[])`,
+	readReferences: `select ` + of("f", sqlstore.ReferenceColumns) +
+		` from unnest($1::text[], $2::smallint[]) k (name, book)
+		join fund_references f on f.name = k.name and f.book = k.book`,
+	readRepeats: `select k.merchant, k.reference
+		from unnest($1::text[], $2::text[], $3::smallint[]) k (merchant, reference, book), lateral (
+			(select 1 from order_reference_claims c
+				where c.merchant_id = k.merchant and c.reference = k.reference and c.book = k.book limit 1)
+			union all
+			(select 1 from wallet_transactions t where t.merchant_id = k.merchant
+				and t.order_reference = k.reference and t.status <> 'FAILED' limit 1)) taken
+		where k.merchant = any(array(
+			select m.id from merchants m where m.id = any($1::text[]) and m.reject_repeats))`,
+	readGeneration: `select vault_generation from installation where one = 1`,
+	holdGeneration: `select vault_generation from installation where one = 1 for share`,
+
+	newCustomers: insert("customers", sqlstore.CustomerColumns, typeCustomer),
+	changeCustomers: `update customers c set phone_index = r.phone_index, phone_sealed = r.phone_sealed
+		from unnest($1::batch_customer[]) r where c.id = r.id`,
+	newWallets: insert("wallets", sqlstore.WalletColumns, typeWallet),
+	changeWallets: `update wallets w set condition = r.condition,
+			limit_per_transaction = r.limit_per_transaction, limit_per_day = r.limit_per_day,
+			spent_day = r.spent_day, spent_amount = r.spent_amount,
+			debits_pending = r.debits_pending, debits_posted = r.debits_posted,
+			credits_pending = r.credits_pending, credits_posted = r.credits_posted,
+			version = r.version, sequence = r.sequence,
+			last_object = r.last_object, last_sequence = r.last_sequence
+		from unnest($1::batch_wallet[]) r where w.id = r.id and w.book = r.book`,
+	newTransactions: insert("wallet_transactions", sqlstore.TransactionColumns, typeTransaction),
+	changeTransactions: `update wallet_transactions t set status = r.status, failure = r.failure,
+			authorized = r.authorized, captured = r.captured, canceled = r.canceled, expired = r.expired,
+			refunded = r.refunded, sequence = r.sequence, updated_at = r.updated_at, expires_at = r.expires_at
+		from unnest($1::batch_transaction[]) r where t.id = r.id and t.book = r.book`,
+	newClaims: `insert into order_reference_claims (merchant_id, reference, book)
+		select * from unnest($1::text[], $2::text[], $3::smallint[])`,
+	newReferences: insert("fund_references", referenceColumns, typeReference),
+	// Only the very row that Load saw is dropped: another process may have replaced it since.
+	dropReplies: `delete from idempotency i
+		using unnest($1::text[], $2::text[], $3::smallint[], $4::bigint[], $5::text[])
+			k (scope, key, book, created_at, request_id)
+		where i.scope = k.scope and i.key = k.key and i.book = k.book and i.created_at = k.created_at
+			and i.request_id = k.request_id`,
+	newReplies: insert("idempotency", replyColumns, typeReply),
+	newAudits:  insert("audits", sqlstore.AuditColumns, typeAudit),
+	addStripes: insert("stripes as s", sqlstore.StripeColumns, typeStripe) +
+		` on conflict (account, book) do update set
+			debits_pending = s.debits_pending + excluded.debits_pending,
+			debits_posted = s.debits_posted + excluded.debits_posted,
+			credits_pending = s.credits_pending + excluded.credits_pending,
+			credits_posted = s.credits_posted + excluded.credits_posted,
+			version = s.version + excluded.version`,
+	newRecords: insertRecords(),
+}
+
+const (
+	referenceColumns = "name, book, direction, wallet_id, amount, status, body, created_at"
+	replyColumns     = "scope, key, book, fingerprint, status, body, request_id, created_at"
+)
+
+// of puts the alias before each of the columns.
+func of(alias, columns string) string {
+	return alias + "." + strings.ReplaceAll(columns, ", ", ", "+alias+".")
+}
+
+func insert(table, columns, kind string) string {
+	return "insert into " + table + " (" + columns + ") select " + of("r", columns) +
+		" from unnest($1::" + kind + "[]) r"
+}
+
+// insertRecords writes the journal. The side that is a stripe gets the balance of the stripe, as addStripes
+// has left it a moment ago in this transaction, less what the later records of the batch did to it.
+func insertRecords() string {
+	columns := of("r", sqlstore.RecordColumns)
+	for side, account := range map[string]string{"1": "debit", "2": "credit"} {
+		for column, now := range map[string]string{
+			"version": "s.version",
+			"pending": "s.credits_pending - s.debits_pending",
+			"posted":  "s.credits_posted - s.debits_posted",
+		} {
+			given := "r." + account + "_" + column
+			columns = strings.Replace(columns, given,
+				"case r.side when "+side+" then "+now+" - "+given+" else "+given+" end", 1)
+		}
+	}
+	return "insert into journal (" + sqlstore.RecordColumns + ") select " + columns +
+		` from unnest($1::batch_record[]) r
+		left join stripes s on s.account = case r.side when 1 then r.debit when 2 then r.credit end
+			and s.book = r.stripe_book`
+}
