@@ -25,6 +25,7 @@ type purpose int
 const (
 	reading purpose = iota
 	writing
+	copying // into another file: see Backup
 )
 
 // pragmas of each purpose. The writer's cache holds the growing ends of all trees and the busy wallets;
