@@ -36,7 +36,7 @@ func placeOf(cfg config.Config) (place, error) {
 	if path, ok := cfg.SQLitePath(); ok {
 		return sqlitePlace{path, fail}, nil
 	}
-	return nil, errors.New("no such database")
+	return postgresPlace{cfg.Database, fail}, nil
 }
 
 // sqlitePlace is one file.
