@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"log/slog"
+	"strconv"
 	"sync"
 	"time"
 
@@ -111,20 +112,83 @@ type lineWriter struct{ log *Log }
 func (w lineWriter) Write(line []byte) (int, error) {
 	l := w.log
 	l.mu.Lock()
-	if len(l.pending)+len(line) > keepAtMost {
-		l.dropped++
-	} else {
+	if l.room() {
 		l.pending = append(l.pending, line...)
 	}
 	ask := len(l.pending) > flushAbove
 	l.mu.Unlock()
-	if ask {
-		select {
-		case l.full <- struct{}{}:
-		default: // a flush is asked for already
-		}
-	}
+	l.ask(ask)
 	return len(line), nil
+}
+
+// room reports whether another line may wait, and counts it as dropped if not. The caller holds mu.
+func (l *Log) room() bool {
+	if len(l.pending) > keepAtMost {
+		l.dropped++
+		return false
+	}
+	return true
+}
+
+// ask wakes the writing goroutine early.
+func (l *Log) ask(now bool) {
+	if !now {
+		return
+	}
+	select {
+	case l.full <- struct{}{}:
+	default: // a flush is asked for already
+	}
+}
+
+// request writes the one line of a request, in the form that slog gives all others; writing it by hand
+// costs a tenth. at and took are in microseconds.
+func (l *Log) request(x *Exchange, method string, at, took int64) {
+	l.mu.Lock()
+	if l.room() {
+		b := append(l.pending, `{"time":"`...)
+		b = clock.Time(at).AppendFormat(b, time.RFC3339Nano)
+		if x.status < 500 {
+			b = append(b, `","level":"INFO","msg":"request","requestId":"`...)
+		} else {
+			b = append(b, `","level":"ERROR","msg":"request","requestId":"`...)
+		}
+		b = appendPlain(b, x.ID)
+		b = append(b, `","method":"`...)
+		b = appendPlain(b, method)
+		b = append(b, `","route":"`...)
+		b = appendPlain(b, x.Route)
+		b = append(b, `","status":`...)
+		b = strconv.AppendInt(b, int64(x.status), 10)
+		b = append(b, `,"durationMicros":`...)
+		b = strconv.AppendInt(b, took, 10)
+		b = append(b, `,"bytes":`...)
+		b = strconv.AppendInt(b, x.written, 10)
+		if x.Merchant != "" {
+			b = append(b, `,"merchantId":"`...)
+			b = appendPlain(b, x.Merchant)
+			b = append(b, `","keyId":"`...)
+			b = appendPlain(b, x.Key)
+			b = append(b, '"')
+		}
+		l.pending = append(b, '}', '\n')
+	}
+	ask := len(l.pending) > flushAbove
+	l.mu.Unlock()
+	l.ask(ask)
+}
+
+// appendPlain writes text that is our own and needs no escaping; should it ever, the odd character is lost
+// and the line stays one line of JSON.
+func appendPlain(b []byte, text string) []byte {
+	for i := range len(text) {
+		c := text[i]
+		if c < ' ' || c > '~' || c == '"' || c == '\\' {
+			c = '?'
+		}
+		b = append(b, c)
+	}
+	return b
 }
 
 // trimmed is a one-line form of text of foreign origin, such as a stack, for a log attribute.

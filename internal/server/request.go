@@ -1,15 +1,12 @@
 package server
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"time"
-
-	"plexy/internal/clock"
 )
 
 // Handler returns the handler of every request: id, log, panic guard, health routes, then the door.
@@ -66,8 +63,8 @@ func (s *Server) logPanic(x *Exchange, reason any) {
 		slog.String("route", x.Route), slog.String("panic", text), slog.String("stack", trimmed(debug.Stack())))
 }
 
-// record writes the request's one line and counts it. It names no header value, no path, no body, and
-// nobody's phone or IIN.
+// record counts the request and writes its one line, which names no header value, no path, no body, and
+// nobody's phone or IIN. What went wrong on our side has a line of its own before it.
 func (s *Server) record(x *Exchange, r *http.Request, started int64) {
 	ended := s.options.Clock.Now()
 	if x.status == 0 {
@@ -77,29 +74,14 @@ func (s *Server) record(x *Exchange, r *http.Request, started int64) {
 		x.Route = "unknown"
 	}
 	s.options.Metrics.Request(x.Route, x.status, time.Duration(ended-started)*time.Microsecond)
-	level := slog.LevelInfo
-	if x.status >= http.StatusInternalServerError {
-		level = slog.LevelError
+	if x.Trouble != nil || x.status >= http.StatusInternalServerError {
+		trouble := "unknown"
+		if x.Trouble != nil {
+			trouble = x.Trouble.Error()
+		}
+		s.options.Log.Logger().Error("trouble", slog.String("requestId", x.ID), slog.String("cause", trouble))
 	}
-	if !s.options.Log.handler.Enabled(context.Background(), level) {
-		return
-	}
-	line := slog.NewRecord(clock.Time(ended), level, "request", 0)
-	line.AddAttrs(
-		slog.String("requestId", x.ID),
-		slog.String("method", knownMethod(r.Method)),
-		slog.String("route", x.Route),
-		slog.Int("status", x.status),
-		slog.Int64("durationMicros", ended-started),
-		slog.Int64("bytes", x.written),
-	)
-	if x.Merchant != "" {
-		line.AddAttrs(slog.String("merchantId", x.Merchant), slog.String("keyId", x.Key))
-	}
-	if x.Trouble != nil {
-		line.AddAttrs(slog.String("trouble", x.Trouble.Error()))
-	}
-	s.options.Log.handler.Handle(context.Background(), line) // the line writer cannot fail
+	s.options.Log.request(x, knownMethod(r.Method), ended, ended-started)
 }
 
 // knownMethod keeps text that a caller invented out of the log.

@@ -174,6 +174,21 @@ func TestOneLogLinePerRequestNamesWhatItMayAndNothingElse(t *testing.T) {
 	}
 }
 
+func TestTroubleIsLoggedAndNotShown(t *testing.T) {
+	r := start(t, func(x *server.Exchange, q *http.Request) {
+		x.Route, x.Trouble = "/v1/x\"\n", errors.New("the disk is \"full\"")
+		x.Reply(503, []byte(`{}`))
+	})
+	if _, body := r.get(t, "/"); body != "{}" {
+		t.Errorf("body %s", body)
+	}
+	lines := r.lines(t)
+	if len(lines) != 2 || lines[0]["cause"] != "the disk is \"full\"" || lines[0]["requestId"] != "req_1" ||
+		lines[1]["level"] != "ERROR" || lines[1]["route"] != "/v1/x??" {
+		t.Errorf("log %v", lines)
+	}
+}
+
 func TestTheLogIsWrittenByItselfAndInPieces(t *testing.T) {
 	r := start(t, func(x *server.Exchange, q *http.Request) { x.Reply(200, []byte(`{}`)) })
 	for range 50 {
