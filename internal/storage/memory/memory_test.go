@@ -29,7 +29,8 @@ func TestClosed(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := s.Commit(context.Background(), 0, func(context.Context, storage.Batch) error { return nil })
-	if !errors.Is(err, storage.ErrUnavailable) || !errors.Is(s.Ready(context.Background()), storage.ErrUnavailable) {
+	if !errors.Is(err, storage.ErrUnavailable) || !errors.Is(s.Ready(context.Background()),
+		storage.ErrUnavailable) {
 		t.Fatalf("a closed store answered %v", err)
 	}
 }

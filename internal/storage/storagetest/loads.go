@@ -30,7 +30,8 @@ func loadPayers(w *world) {
 	}
 
 	// Without a currency all wallets are asked for; and nobody at all is not an error.
-	state = w.load(machine.Keys{Payers: []machine.Holder{{IIN: []string{"i-bob"}}, {IIN: []string{"i-none"}}}})
+	state = w.load(machine.Keys{Payers: []machine.Holder{{IIN: []string{"i-bob"}},
+		{IIN: []string{"i-none"}}}})
 	w.same(len(state.Wallets), 2)
 	w.same(len(w.load(machine.Keys{}).Wallets), 0)
 
@@ -71,10 +72,11 @@ func loadOrderReferences(w *world) {
 	w.run(w.authorize(sale{merchant: "mer_1", payer: "nobody", amount: 1, reference: "F"}))
 	ask := func() map[machine.OrderReference]bool {
 		w.Helper()
-		return w.load(machine.Keys{Merchants: []string{"mer_1", "mer_2"}, OrderReferences: []machine.OrderReference{
-			{Merchant: "mer_1", Reference: "A"}, {Merchant: "mer_1", Reference: "F"},
-			{Merchant: "mer_1", Reference: "B"}, {Merchant: "mer_2", Reference: "A"},
-		}}).OrderReferences
+		return w.load(machine.Keys{Merchants: []string{"mer_1", "mer_2"},
+			OrderReferences: []machine.OrderReference{
+				{Merchant: "mer_1", Reference: "A"}, {Merchant: "mer_1", Reference: "F"},
+				{Merchant: "mer_1", Reference: "B"}, {Merchant: "mer_2", Reference: "A"},
+			}}).OrderReferences
 	}
 	taken := func(reference string) bool {
 		w.Helper()
@@ -134,7 +136,8 @@ func manyKeys(w *world) {
 	for b := range batches {
 		var in []machine.Instruction
 		for i := range size {
-			in = append(in, w.authorize(sale{merchant: "mer_1", payer: "nobody", amount: 1, key: keyOf(b*size + i)}))
+			in = append(in, w.authorize(sale{merchant: "mer_1", payer: "nobody", amount: 1,
+				key: keyOf(b*size + i)}))
 		}
 		for i, o := range w.run(in...) {
 			replies[keyOf(b*size+i)] = o.Reply

@@ -35,7 +35,8 @@ func races(w *world) {
 		return w.authorize(sale{merchant: "mer_1", payer: "alice", amount: 1, reference: "K", key: "K"})
 	})), 1)
 	w.same(effects(w.race(func(i int) machine.Instruction {
-		return w.authorize(sale{merchant: "mer_1", payer: "alice", amount: 1, reference: "A", key: fmt.Sprint(i)})
+		return w.authorize(sale{merchant: "mer_1", payer: "alice", amount: 1, reference: "A",
+			key: fmt.Sprint(i)})
 	})), 1)
 	w.same(effects(w.race(func(int) machine.Instruction {
 		return w.topUp("bob", money.KZT, 7, "T")
@@ -104,7 +105,12 @@ func snapshotIsolation(w *world) {
 				return nil
 			}),
 			b.Wallets(ctx, func(wallet.Wallet) error { rows["wallets"]++; return nil }),
-			b.Stripes(ctx, func(a ledger.Account) error { rows["stripes"]++; w.same(a.Version, int64(1)); return nil }),
+			b.Stripes(ctx, func(a ledger.Account) error {
+				rows["stripes"]++
+				w.same(a.Version,
+					int64(1))
+				return nil
+			}),
 			b.Replies(ctx, func(machine.ReplyKey, machine.Stored) error { rows["replies"]++; return nil }),
 			b.References(ctx, func(machine.Reference) error { rows["references"]++; return nil }),
 		)

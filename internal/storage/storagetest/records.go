@@ -106,7 +106,8 @@ func merchants(w *world) {
 	got, err := w.Merchant(w.ctx, one.ID)
 	w.ok(err)
 	w.same(got, one)
-	w.is(w.CreateMerchant(w.ctx, one, access.Key{ID: "key_x", Merchant: one.ID}, w.audit()), storage.ErrConflict)
+	w.is(w.CreateMerchant(w.ctx, one, access.Key{ID: "key_x", Merchant: one.ID}, w.audit()),
+		storage.ErrConflict)
 	taken := access.Key{ID: "key_y", Merchant: "mer_3", Hash: access.HashOf(two.ID)}
 	w.is(w.CreateMerchant(w.ctx, merchant.Merchant{ID: "mer_3", Settings: strict}, taken, w.audit()),
 		storage.ErrConflict)
@@ -174,7 +175,8 @@ func notFound(w *world) {
 	t := w.sell(sale{merchant: "mer_1", payer: "alice", amount: 1})
 	_, err := w.Transaction(w.ctx, "mer_2", t.ID)
 	w.is(err, storage.ErrNotFound)
-	for _, id := range []string{"", "wt_", "nonsense", t.ID[:len(t.ID)-1] + "U", t.ID + "0", "wt_ДДДДДДДДДДДДД"} {
+	for _, id := range []string{"", "wt_", "nonsense", t.ID[:len(t.ID)-1] + "U", t.ID + "0",
+		"wt_ДДДДДДДДДДДДД"} {
 		_, err = w.Transaction(w.ctx, "mer_1", id)
 		w.is(err, storage.ErrNotFound)
 		_, err = w.Record(w.ctx, journal.Ref{Object: id, Sequence: 1})

@@ -28,8 +28,10 @@ func roundTripTransaction(w *world) {
 	w.now += 777
 	out := w.run(
 		w.capture(held, 4_000),
-		w.keyed("mer_1", "", machine.Cancel{Target: machine.Target{Merchant: "mer_1", ID: held.ID, Amount: 1_000}}),
-		w.keyed("mer_1", "", machine.Refund{Target: machine.Target{Merchant: "mer_1", ID: held.ID, Amount: 300}}),
+		w.keyed("mer_1", "", machine.Cancel{Target: machine.Target{Merchant: "mer_1", ID: held.ID,
+			Amount: 1_000}}),
+		w.keyed("mer_1", "", machine.Refund{Target: machine.Target{Merchant: "mer_1", ID: held.ID,
+			Amount: 300}}),
 	)
 	want := out[2].Transaction
 	w.same(want.Sequence, int64(4))
@@ -208,7 +210,8 @@ func textEquality(w *world) {
 		w.same(again.Reply, first.Reply)
 	}
 	for _, text := range []string{"Key", "key", "KEY", "k", "K", "!", "~", `"k"`, "%"} {
-		first := w.run(w.authorize(sale{merchant: "mer_1", payer: "alice", amount: 1, reference: "k" + text, key: text}))
+		first := w.run(w.authorize(sale{merchant: "mer_1", payer: "alice", amount: 1, reference: "k" + text,
+			key: text}))
 		w.same(first[0].Replayed, false)
 		stored := w.load(machine.Keys{Replies: []machine.ReplyKey{{Scope: "mer_1", Key: text}}})
 		w.same(stored.Replies[machine.ReplyKey{Scope: "mer_1", Key: text}].Reply, first[0].Reply)

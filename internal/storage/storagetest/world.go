@@ -121,8 +121,9 @@ func (w *world) topUp(p person, c money.Currency, amount int64, reference string
 	return machine.Instruction{
 		Command: machine.Fund{
 			Direction: machine.TopUp, Who: p.who(), Currency: c, Amount: amount, Reference: reference,
-			Opening: machine.Opening{WalletStem: id.Wallet + w.stem(), Book: p.bookOf(), Customer: p.customer()},
-			By:      machine.By{ID: id.Audit + w.stem() + "00", Actor: "tester", Reason: "test"},
+			Opening: machine.Opening{WalletStem: id.Wallet + w.stem(), Book: p.bookOf(),
+				Customer: p.customer()},
+			By: machine.By{ID: id.Audit + w.stem() + "00", Actor: "tester", Reason: "test"},
 		},
 		Origin: journal.Origin{RequestID: "req_topup"},
 		Render: render,
