@@ -75,7 +75,7 @@ func (c *cli) root() *cobra.Command {
 	settingFlags(flags, "data", "database", "environment", "master_key_file")
 	root.AddCommand(
 		c.serve(), c.migrate(), c.merchant(), c.key(), c.wallet(), c.verify(), c.backup(), c.vault(), c.config(),
-		c.version(),
+		c.bench(), c.version(),
 	)
 	return root
 }

@@ -18,7 +18,9 @@ once, a funded wallet, and a curl to try. Logs go to stderr, one JSON line each.
 			if err != nil {
 				return err
 			}
-			return app.Serve(cmd.Context(), cfg, app.Output{Log: cmd.ErrOrStderr(), Banner: cmd.OutOrStdout()})
+			return profiled(func() error {
+				return app.Serve(cmd.Context(), cfg, app.Output{Log: cmd.ErrOrStderr(), Banner: cmd.OutOrStdout()})
+			})
 		},
 	}
 	settingFlags(cmd.Flags(), "listen", "metrics_listen", "rate_limit", "log_level")
