@@ -7,35 +7,40 @@ import (
 	"plexy/internal/storage/sqlstore"
 )
 
-const insertReply = "insert into idempotency (scope, key, book, fingerprint, status, body, request_id, " +
-	"created_at) values ($1, $2, $3, $4, $5, $6, $7, $8)"
+const insertReplies = "insert or rollback into idempotency (scope, key, book, fingerprint, status, body, " +
+	"request_id, created_at) values"
 
 // saveReplies appends the replies of the batch. A reply that was kept under the same key and is too old
-// to count is deleted, so that a key has one row.
+// to count is deleted afterwards, so that a key has one row.
 func (b *batch) saveReplies(ctx context.Context) error {
-	for _, k := range b.state.Changes.Replies {
+	keys := b.state.Changes.Replies
+	if len(keys) == 0 {
+		return nil
+	}
+	err := b.w.hot.replies.insert(b.w.hot, len(keys), func(q *stmt, base, i int) {
+		k := keys[i]
+		stored := b.state.Replies[k]
+		q.text(base+1, k.Scope)
+		q.text(base+2, k.Key)
+		q.int(base+3, sqlstore.HashBook(k.Scope, k.Key))
+		q.bytes(base+4, stored.Fingerprint[:])
+		q.int(base+5, int64(stored.Reply.Status))
+		q.bytes(base+6, stored.Reply.Body)
+		q.text(base+7, stored.RequestID)
+		q.int(base+8, stored.At)
+	})
+	if err != nil {
+		return fmt.Errorf("insert replies: %w", err)
+	}
+	// SQLite numbers new rows from the highest on, one by one, and nobody else writes now.
+	last := b.w.link.conn.LastInsertRowID()
+	for i, k := range keys {
+		b.appended = append(b.appended, entry{b.w.window.hash(k), last - int64(len(keys)-1-i)})
 		if old, ok := b.stored[k]; ok {
 			if _, err := b.w.link.Exec(ctx, "delete from idempotency where row = $1", []any{old}); err != nil {
 				return fmt.Errorf("delete a reply that is too old: %w", err)
 			}
 		}
-		q, err := b.w.hot.ready(&b.w.hot.replies, insertReply)
-		if err != nil {
-			return fmt.Errorf("prepare to insert replies: %w", err)
-		}
-		stored := b.state.Replies[k]
-		q.text(1, k.Scope)
-		q.text(2, k.Key)
-		q.int(3, sqlstore.HashBook(k.Scope, k.Key))
-		q.bytes(4, stored.Fingerprint[:])
-		q.int(5, int64(stored.Reply.Status))
-		q.bytes(6, stored.Reply.Body)
-		q.text(7, stored.RequestID)
-		q.int(8, stored.At)
-		if err := q.run(); err != nil {
-			return fmt.Errorf("insert a reply: %w", err)
-		}
-		b.appended = append(b.appended, entry{b.w.window.hash(k), b.w.link.conn.LastInsertRowID()})
 	}
 	return nil
 }
@@ -47,8 +52,8 @@ const (
 	slicePerReply = 4
 )
 
-// insertEntry may find its row: it was written before a crash that came before the filter.
-const insertEntry = "insert or ignore into idempotency_hashes (run, hash, row) values ($1, $2, $3)"
+// insertEntries may find its rows: they were written before a crash that came before the filter.
+const insertEntries = "insert or ignore into idempotency_hashes (run, hash, row) values"
 
 // saveIndex writes the next slice of the run that is being closed, or its filter after the last one.
 // Only the owner does: others keep the keys in memory for as long as they live.
@@ -61,19 +66,15 @@ func (b *batch) saveIndex(ctx context.Context) error {
 	if c == nil {
 		return nil
 	}
-	q, err := w.hot.ready(&w.hot.entries, insertEntry)
-	if err != nil {
-		return fmt.Errorf("prepare to index idempotency keys: %w", err)
-	}
 	slice := c.slice(max(smallestSlice, slicePerReply*len(b.appended)))
-	for _, e := range slice {
-		q.int(1, c.number)
-		q.int(2, int64(e.hash))
-		q.int(3, e.row)
-		if err := q.run(); err != nil {
-			return fmt.Errorf("index an idempotency key: %w", err)
-		}
-		c.filter.Add(filterKey(e.hash))
+	err := w.hot.entries.insert(w.hot, len(slice), func(q *stmt, base, i int) {
+		q.int(base+1, c.number)
+		q.int(base+2, int64(slice[i].hash))
+		q.int(base+3, slice[i].row)
+		c.filter.Add(filterKey(slice[i].hash))
+	})
+	if err != nil {
+		return fmt.Errorf("index idempotency keys: %w", err)
 	}
 	b.indexed = len(slice)
 	if len(slice) > 0 {
@@ -123,7 +124,7 @@ func (b *batch) keep() {
 }
 
 // SweepReplies deletes at most limit replies from before the given time (microseconds) among the oldest
-// ones and says how many. Runs of the index of which no reply is left go too, with at most as many of
+// ones and says how many; the newest reply stays, so that row numbers never come again. Runs of the index of which no reply is left go too, with at most as many of
 // their entries at a time.
 func (s *Store) SweepReplies(ctx context.Context, before int64, limit int) (int, error) {
 	w := s.writer
@@ -134,7 +135,8 @@ func (s *Store) SweepReplies(ctx context.Context, before int64, limit int) (int,
 	swept, dropped := int64(0), int64(0)
 	err := w.transact(ctx, func() (err error) {
 		swept, err = w.link.Exec(ctx, "delete from idempotency where created_at < $1 and row in "+
-			"(select row from idempotency order by row limit $2)", []any{before, int64(limit)})
+			"(select row from idempotency order by row limit $2) and row < (select max(row) from idempotency)",
+			[]any{before, int64(limit)})
 		if err != nil {
 			return fmt.Errorf("delete replies: %w", err)
 		}

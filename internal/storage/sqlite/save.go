@@ -41,8 +41,8 @@ func (b *batch) Save(ctx context.Context, state *machine.State) error {
 
 func (b *batch) middle(context.Context) error { return b.w.s.fail(MiddleOfSave) }
 
-const insertTransaction = "insert into wallet_transactions (" + sqlstore.TransactionColumns +
-	") values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)"
+const insertTransactions = "insert or rollback into wallet_transactions (" + sqlstore.TransactionColumns +
+	") values"
 
 const updateTransaction = "update wallet_transactions set status = $3, failure = $4, authorized = $5, " +
 	"captured = $6, canceled = $7, expired = $8, refunded = $9, sequence = $10, updated_at = $11, " +
@@ -50,15 +50,12 @@ const updateTransaction = "update wallet_transactions set status = $3, failure =
 
 func (b *batch) saveTransactions(context.Context) error {
 	hot, changes := b.w.hot, &b.state.Changes
-	for _, id := range changes.NewTransactions {
-		q, err := hot.ready(&hot.transactions, insertTransaction)
-		if err != nil {
-			return fmt.Errorf("prepare to insert transactions: %w", err)
-		}
-		bindTransaction(q, b.state.Transactions[id])
-		if err := q.run(); err != nil {
-			return fmt.Errorf("insert a transaction: %w", err)
-		}
+	made := changes.NewTransactions
+	err := hot.transactions.insert(hot, len(made), func(q *stmt, base, i int) {
+		bindTransaction(q, base, b.state.Transactions[made[i]])
+	})
+	if err != nil {
+		return fmt.Errorf("insert transactions: %w", err)
 	}
 	for _, id := range changes.Transactions {
 		q, err := hot.ready(&hot.changes, updateTransaction)
@@ -96,45 +93,41 @@ func (b *batch) one(q *stmt) error {
 	return nil
 }
 
-func bindTransaction(q *stmt, t wallet.Transaction) {
-	q.text(1, t.ID)
-	q.int(2, int64(t.Book))
-	q.text(3, t.Merchant)
-	q.text(4, t.Wallet)
-	q.text(5, string(t.Currency))
-	q.text(6, t.OrderReference)
-	q.int(7, t.Amount)
-	q.text(8, string(t.Status))
-	q.text(9, string(t.Failure))
-	q.int(10, t.Authorized)
-	q.int(11, t.Captured)
-	q.int(12, t.Canceled)
-	q.int(13, t.Expired)
-	q.int(14, t.Refunded)
-	q.int(15, t.Sequence)
-	q.int(16, t.CreatedAt)
-	q.int(17, t.UpdatedAt)
-	q.int(18, t.ExpiresAt)
+func bindTransaction(q *stmt, base int, t wallet.Transaction) {
+	q.text(base+1, t.ID)
+	q.int(base+2, int64(t.Book))
+	q.text(base+3, t.Merchant)
+	q.text(base+4, t.Wallet)
+	q.text(base+5, string(t.Currency))
+	q.text(base+6, t.OrderReference)
+	q.int(base+7, t.Amount)
+	q.text(base+8, string(t.Status))
+	q.text(base+9, string(t.Failure))
+	q.int(base+10, t.Authorized)
+	q.int(base+11, t.Captured)
+	q.int(base+12, t.Canceled)
+	q.int(base+13, t.Expired)
+	q.int(base+14, t.Refunded)
+	q.int(base+15, t.Sequence)
+	q.int(base+16, t.CreatedAt)
+	q.int(base+17, t.UpdatedAt)
+	q.int(base+18, t.ExpiresAt)
 }
 
-const insertRecord = "insert into journal (" + sqlstore.RecordColumns + ") values ($1, $2, $3, $4, $5, $6, " +
-	"$7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, " +
-	"$28, $29, $30)"
+const insertRecords = "insert or rollback into journal (" + sqlstore.RecordColumns + ") values"
 
 func (b *batch) saveRecords(context.Context) error {
-	for i := range b.state.Changes.Records {
-		r := &b.state.Changes.Records[i]
-		if err := b.post(r); err != nil {
-			return fmt.Errorf("post record %d of %s: %w", r.Sequence, r.Object, err)
+	records := b.state.Changes.Records
+	for i := range records {
+		if err := b.post(&records[i]); err != nil {
+			return fmt.Errorf("post record %d of %s: %w", records[i].Sequence, records[i].Object, err)
 		}
-		q, err := b.w.hot.ready(&b.w.hot.records, insertRecord)
-		if err != nil {
-			return fmt.Errorf("prepare to insert records: %w", err)
-		}
-		bindRecord(q, r)
-		if err := q.run(); err != nil {
-			return fmt.Errorf("insert a record: %w", err)
-		}
+	}
+	err := b.w.hot.records.insert(b.w.hot, len(records), func(q *stmt, base, i int) {
+		bindRecord(q, base, &records[i])
+	})
+	if err != nil {
+		return fmt.Errorf("insert records: %w", err)
 	}
 	return nil
 }
@@ -183,37 +176,37 @@ func (b *batch) stripe(account string, r *journal.Record) (ledger.Account, error
 	return found[0], nil
 }
 
-func bindRecord(q *stmt, r *journal.Record) {
-	q.text(1, r.Object)
-	q.int(2, r.Sequence)
-	q.int(3, int64(r.Book))
-	q.text(4, string(r.Type))
-	q.text(5, r.Merchant)
-	q.text(6, r.Wallet)
-	q.int(7, r.At)
-	q.int(8, r.Amount)
-	q.text(9, string(r.Currency))
-	q.text(10, string(r.Posting.Move))
-	q.text(11, r.Posting.Debit)
-	q.text(12, r.Posting.Credit)
-	q.int(13, r.Debit.Version)
-	q.int(14, r.Debit.Pending)
-	q.int(15, r.Debit.Posted)
-	q.int(16, r.Credit.Version)
-	q.int(17, r.Credit.Pending)
-	q.int(18, r.Credit.Posted)
-	q.int(19, int64(r.StripeBook))
-	q.text(20, r.After.State)
-	q.int(21, r.After.Authorized)
-	q.int(22, r.After.Captured)
-	q.int(23, r.After.Canceled)
-	q.int(24, r.After.Expired)
-	q.int(25, r.After.Refunded)
-	q.text(26, r.Origin.RequestID)
-	q.text(27, r.Origin.APIKeyID)
-	q.text(28, r.Origin.IdempotencyKey)
-	q.text(29, r.Previous.Object)
-	q.int(30, r.Previous.Sequence)
+func bindRecord(q *stmt, base int, r *journal.Record) {
+	q.text(base+1, r.Object)
+	q.int(base+2, r.Sequence)
+	q.int(base+3, int64(r.Book))
+	q.text(base+4, string(r.Type))
+	q.text(base+5, r.Merchant)
+	q.text(base+6, r.Wallet)
+	q.int(base+7, r.At)
+	q.int(base+8, r.Amount)
+	q.text(base+9, string(r.Currency))
+	q.text(base+10, string(r.Posting.Move))
+	q.text(base+11, r.Posting.Debit)
+	q.text(base+12, r.Posting.Credit)
+	q.int(base+13, r.Debit.Version)
+	q.int(base+14, r.Debit.Pending)
+	q.int(base+15, r.Debit.Posted)
+	q.int(base+16, r.Credit.Version)
+	q.int(base+17, r.Credit.Pending)
+	q.int(base+18, r.Credit.Posted)
+	q.int(base+19, int64(r.StripeBook))
+	q.text(base+20, r.After.State)
+	q.int(base+21, r.After.Authorized)
+	q.int(base+22, r.After.Captured)
+	q.int(base+23, r.After.Canceled)
+	q.int(base+24, r.After.Expired)
+	q.int(base+25, r.After.Refunded)
+	q.text(base+26, r.Origin.RequestID)
+	q.text(base+27, r.Origin.APIKeyID)
+	q.text(base+28, r.Origin.IdempotencyKey)
+	q.text(base+29, r.Previous.Object)
+	q.int(base+30, r.Previous.Sequence)
 }
 
 const insertWallet = "insert into wallets (" + sqlstore.WalletColumns +

@@ -19,7 +19,16 @@ var errNone = errors.New("no such row")
 type statements struct {
 	link *link
 
-	transactions, changes, records, wallets, replies, entries, stripes *stmt
+	changes, wallets, stripes *stmt
+
+	transactions, records, replies, entries *bulk
+}
+
+func newStatements(l *link) *statements {
+	return &statements{
+		link: l, transactions: newBulk(insertTransactions), records: newBulk(insertRecords),
+		replies: newBulk(insertReplies), entries: newBulk(insertEntries),
+	}
 }
 
 // first returns the first row of a query, or errNone.
@@ -136,13 +145,18 @@ func (s *statements) ready(into **stmt, sql string) (*stmt, error) {
 	if *into != nil {
 		return *into, nil
 	}
+	made, err := s.make(sql)
+	*into = made
+	return made, err
+}
+
+func (s *statements) make(sql string) (*stmt, error) {
 	made, err := s.link.prepare(sql)
 	if err != nil {
 		return nil, err
 	}
 	n := made.BindParamCount() + 1
-	*into = &stmt{conn: s.link.conn, stmt: made, texts: make([]string, n), bound: make([]bool, n)}
-	return *into, nil
+	return &stmt{conn: s.link.conn, stmt: made, texts: make([]string, n), bound: make([]bool, n)}, nil
 }
 
 func (q *stmt) text(at int, v string) {

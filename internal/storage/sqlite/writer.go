@@ -81,7 +81,7 @@ func (w *writer) connect() error {
 		return fmt.Errorf("open the writing connection: %w", err)
 	}
 	l.conn.SetBusyTimeout(lockWait)
-	w.link, w.hot = l, &statements{link: l}
+	w.link, w.hot = l, newStatements(l)
 	return nil
 }
 

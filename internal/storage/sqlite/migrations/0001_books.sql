@@ -1,7 +1,8 @@
 -- +goose Up
 -- Text is compared byte by byte (binary), as PostgreSQL's C collation and Go do. Times are microseconds since
 -- 1970-01-01 UTC, amounts are minor units. Every money table carries its partition column, book, which
--- stands last in its keys: the time-ordered id leads, so that inserts append.
+-- stands last in its keys: the time-ordered id leads, so that inserts append. A check of more than two
+-- words is written with "or": for "in" SQLite would build a table of the words with every statement.
 
 create table installation (
   one              integer primary key check (one = 1),
@@ -94,7 +95,8 @@ create table wallet_transactions (
   currency        text not null,
   order_reference text not null,
   amount          integer not null check (amount > 0),
-  status          text   not null check (status in ('NEW', 'PROCESSING', 'SUCCESS', 'FAILED')),
+  status          text   not null check
+    (status = 'SUCCESS' or status = 'FAILED' or status = 'NEW' or status = 'PROCESSING'),
   failure         text   not null,
   authorized      integer not null check (authorized >= 0),
   captured        integer not null check (captured >= 0),
@@ -126,7 +128,8 @@ create table journal (
   at              integer   not null,
   amount          integer   not null check (amount > 0),
   currency        text not null,
-  move            text     not null check (move in ('', 'hold', 'settle', 'release', 'post')),
+  move            text     not null check
+    (move = 'hold' or move = 'settle' or move = 'release' or move = 'post' or move = ''),
   debit           text not null,
   credit          text not null,
   debit_version   integer   not null,
@@ -151,9 +154,10 @@ create table journal (
 ) strict, without rowid;
 
 -- Client keys are random, so they are kept out of a growing tree: rows are appended, and found by hash
--- through memory (the open run) or through a sealed run, whose index was written once, sorted.
+-- through memory (the open run) or through a sealed run, whose index was written once, sorted. The newest
+-- row is never deleted, so a row number never comes again.
 create table idempotency (
-  row         integer primary key autoincrement,
+  row         integer primary key,
   scope       text    not null,
   key         text    not null,
   book        integer not null,
