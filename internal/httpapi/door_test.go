@@ -90,8 +90,9 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-func TestARevokedKeyGetsNoReplay(t *testing.T) {
-	r := newRig(t)
+func TestARevokedKeyGetsNoReplay(t *testing.T) { onEveryStore(t, testARevokedKeyGetsNoReplay) }
+
+func testARevokedKeyGetsNoReplay(t *testing.T, r *rig) {
 	r.fund(t, 1, "KZT", 1000)
 	key := access.Key{ID: r.ids.New(id.Key), Merchant: r.shopID}
 	secret := access.NewSecret()
@@ -203,8 +204,9 @@ func TestOrderOfChecks(t *testing.T) {
 }
 
 // TestIsolation asks every route for another merchant's transaction.
-func TestIsolation(t *testing.T) {
-	r := newRig(t)
+func TestIsolation(t *testing.T) { onEveryStore(t, testIsolation) }
+
+func testIsolation(t *testing.T, r *rig) {
 	r.fund(t, 1, "KZT", 1000)
 	tx := r.authorize(1, 500, "SECRET").text("walletTransactionId")
 	r.operate(tx, "capture", 100)

@@ -18,7 +18,10 @@ import (
 )
 
 func TestAReplayIsTheFirstAnswerByteForByte(t *testing.T) {
-	r := newRig(t)
+	onEveryStore(t, testAReplayIsTheFirstAnswerByteForByte)
+}
+
+func testAReplayIsTheFirstAnswerByteForByte(t *testing.T, r *rig) {
 	r.fund(t, 1, "KZT", 1000)
 	tx := r.authorize(1, 500, "O").text("walletTransactionId")
 	path := "/v1/wallet/" + tx
@@ -76,7 +79,10 @@ func TestTheSameMeaningInOtherClothesIsAReplay(t *testing.T) {
 }
 
 func TestAnotherMeaningIsRefusedAndStoresNothing(t *testing.T) {
-	r := newRig(t)
+	onEveryStore(t, testAnotherMeaningIsRefusedAndStoresNothing)
+}
+
+func testAnotherMeaningIsRefusedAndStoresNothing(t *testing.T, r *rig) {
 	r.fund(t, 1, "KZT", 100_000)
 	r.fund(t, 2, "KZT", 100_000)
 	one := r.authorize(1, 500, "O").text("walletTransactionId")
@@ -116,8 +122,9 @@ func TestAnotherMeaningIsRefusedAndStoresNothing(t *testing.T) {
 	}
 }
 
-func TestAKeyLivesThirtyDays(t *testing.T) {
-	r := newRig(t)
+func TestAKeyLivesThirtyDays(t *testing.T) { onEveryStore(t, testAKeyLivesThirtyDays) }
+
+func testAKeyLivesThirtyDays(t *testing.T, r *rig) {
 	r.fund(t, 1, "KZT", 1000)
 	q := ask{"POST", "/v1/wallet/authorize", r.shop, replaced("", ""), idem("k")}
 	first := r.do(q)
@@ -131,8 +138,9 @@ func TestAKeyLivesThirtyDays(t *testing.T) {
 	}
 }
 
-func TestTwoHundredCallersWithOneKey(t *testing.T) {
-	r := newRig(t)
+func TestTwoHundredCallersWithOneKey(t *testing.T) { onEveryStore(t, testTwoHundredCallersWithOneKey) }
+
+func testTwoHundredCallersWithOneKey(t *testing.T, r *rig) {
 	r.fund(t, 1, "KZT", 100_000)
 	answers := make([]*answer, 200)
 	var callers sync.WaitGroup
@@ -209,8 +217,9 @@ func TestTheDeadlineReachesTheCommitter(t *testing.T) {
 	}
 }
 
-func TestEntriesKnowWhoAsked(t *testing.T) {
-	r := newRig(t)
+func TestEntriesKnowWhoAsked(t *testing.T) { onEveryStore(t, testEntriesKnowWhoAsked) }
+
+func testEntriesKnowWhoAsked(t *testing.T, r *rig) {
 	r.fund(t, 1, "KZT", 1000)
 	a := r.do(ask{"POST", "/v1/wallet/authorize", r.shop, replaced("", ""), idem(`"quoted"`)})
 	records, err := r.store.Operations(t.Context(), a.text("walletTransactionId"))

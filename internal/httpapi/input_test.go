@@ -88,7 +88,10 @@ func badInputs() []badInput {
 }
 
 func TestBadInputGetsAClearErrorAndLeavesNothing(t *testing.T) {
-	r := newRig(t)
+	onEveryStore(t, testBadInputGetsAClearErrorAndLeavesNothing)
+}
+
+func testBadInputGetsAClearErrorAndLeavesNothing(t *testing.T, r *rig) {
 	r.fund(t, 1, "KZT", 1000)
 	if a := r.do(ask{"POST", "/v1/wallet/authorize", r.shop, replaced("", ""), idem("good")}); a.status != 201 {
 		t.Fatalf("the good body that all others are made of: %d %s", a.status, a.body)
@@ -139,8 +142,9 @@ func TestBadAmountsOfOperations(t *testing.T) {
 	}
 }
 
-func TestGoodInputInUnusualClothes(t *testing.T) {
-	r := newRig(t)
+func TestGoodInputInUnusualClothes(t *testing.T) { onEveryStore(t, testGoodInputInUnusualClothes) }
+
+func testGoodInputInUnusualClothes(t *testing.T, r *rig) {
 	iin, phone := customer.Example(1)
 	r.fund(t, 1, "KZT", 1000)
 	national := phone.Reveal()[2:]

@@ -40,7 +40,10 @@ func (r *rig) pages(query string, between func()) []string {
 }
 
 func TestEveryTransactionComesExactlyOnceWhateverArrives(t *testing.T) {
-	r := newRig(t)
+	onEveryStore(t, testEveryTransactionComesExactlyOnceWhateverArrives)
+}
+
+func testEveryTransactionComesExactlyOnceWhateverArrives(t *testing.T, r *rig) {
 	r.fund(t, 1, "KZT", 1_000_000)
 	var made []string
 	make1 := func() {
@@ -67,8 +70,9 @@ func TestEveryTransactionComesExactlyOnceWhateverArrives(t *testing.T) {
 	}
 }
 
-func TestFiltersCombine(t *testing.T) {
-	r := newRig(t)
+func TestFiltersCombine(t *testing.T) { onEveryStore(t, testFiltersCombine) }
+
+func testFiltersCombine(t *testing.T, r *rig) {
 	r.fund(t, 1, "KZT", 1000)
 	second := time.Second.Microseconds()
 	for i := range 6 { // amounts 100 and, failing, 5000 in turns; references A, A, A, B, B, B
@@ -152,8 +156,9 @@ func TestBadQueriesNameTheParameter(t *testing.T) {
 	}
 }
 
-func TestTheSeedsSampleCursorSkips(t *testing.T) {
-	r := newRig(t)
+func TestTheSeedsSampleCursorSkips(t *testing.T) { onEveryStore(t, testTheSeedsSampleCursorSkips) }
+
+func testTheSeedsSampleCursorSkips(t *testing.T, r *rig) {
 	r.fund(t, 1, "KZT", 1000)
 	var made []string
 	for range 5 {

@@ -4,14 +4,18 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/oklog/ulid/v2"
 
 	"plexy/internal/access"
 	"plexy/internal/clock"
@@ -43,6 +47,7 @@ type rig struct {
 	handler http.Handler
 	log     *logged
 	flush   func()
+	made    atomic.Int64 // transaction ids
 	// shop and rival are two merchants' API keys.
 	shop, rival string
 	shopID      string
@@ -109,9 +114,11 @@ func check(t testing.TB, err error) {
 // change lets a test replace parts of the rig before it is built.
 type change func(*rig, *httpapi.Options, *server.Options)
 
-func newRig(t testing.TB, changes ...change) *rig {
+func newRig(t testing.TB, changes ...change) *rig { return newRigOn(t, memory.New(), changes...) }
+
+func newRigOn(t testing.TB, store storage.Storage, changes ...change) *rig {
 	tt, _ := t.(*testing.T)
-	r := &rig{t: tt, store: memory.New(), clock: clock.NewManual(noon), ids: id.NewMaker(), log: new(logged)}
+	r := &rig{t: tt, store: store, clock: clock.NewManual(noon), ids: id.NewMaker(), log: new(logged)}
 	ctx := context.Background()
 	master := must(vault.ParseMaster(vault.NewMaster()))(t)
 	data := must(vault.NewKey(master))(t)
@@ -125,7 +132,7 @@ func newRig(t testing.TB, changes ...change) *rig {
 	_, r.rival = r.merchant(t, "Rival")
 
 	o := httpapi.Options{
-		Reader: r.store, Keys: r.store, Vaults: r.vaults, Stem: r.ids.Stem, Clock: r.clock,
+		Reader: r.store, Keys: r.store, Vaults: r.vaults, Stem: r.stem, Clock: r.clock,
 		FingerprintKey: master.FingerprintKey(),
 	}
 	log := server.NewLog(r.log, nil)
@@ -146,6 +153,15 @@ func newRig(t testing.TB, changes ...change) *rig {
 	r.handler = server.New(s).Handler()
 	t.Cleanup(log.Close)
 	return r
+}
+
+// stem makes transaction ids that grow, at the rig's time: lists by time look at the time in an id, too.
+func (r *rig) stem() string {
+	var u ulid.ULID
+	if err := u.SetTime(uint64(r.clock.Now() / 1000)); err != nil {
+		panic(err)
+	}
+	return u.String()[:10] + fmt.Sprintf("%014d", r.made.Add(1))
 }
 
 func (r *rig) merchant(t testing.TB, name string) (merchantID, key string) {

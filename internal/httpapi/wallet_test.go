@@ -7,7 +7,10 @@ import (
 )
 
 func TestAuthorizeAnswersWithTheSeedsFieldsFirst(t *testing.T) {
-	r := newRig(t)
+	onEveryStore(t, testAuthorizeAnswersWithTheSeedsFieldsFirst)
+}
+
+func testAuthorizeAnswersWithTheSeedsFieldsFirst(t *testing.T, r *rig) {
 	r.fund(t, 1, "KZT", 100_000)
 	a := r.authorize(1, 15_000, "ORDER-100045")
 	tx := a.text("walletTransactionId")
@@ -30,8 +33,9 @@ func TestAuthorizeAnswersWithTheSeedsFieldsFirst(t *testing.T) {
 	}
 }
 
-func TestTheLifeOfATransaction(t *testing.T) {
-	r := newRig(t)
+func TestTheLifeOfATransaction(t *testing.T) { onEveryStore(t, testTheLifeOfATransaction) }
+
+func testTheLifeOfATransaction(t *testing.T, r *rig) {
 	r.fund(t, 1, "KZT", 100_000)
 	tx := r.authorize(1, 15_000, "ORDER-1").text("walletTransactionId")
 	for i, step := range []struct {
@@ -72,7 +76,10 @@ func TestTheLifeOfATransaction(t *testing.T) {
 }
 
 func TestARefusedAuthorizeIsATransaction(t *testing.T) {
-	r := newRig(t)
+	onEveryStore(t, testARefusedAuthorizeIsATransaction)
+}
+
+func testARefusedAuthorizeIsATransaction(t *testing.T, r *rig) {
 	r.fund(t, 1, "KZT", 100)
 	r.fund(t, 2, "KZT", 100)
 	for _, c := range []struct{ name, body, reason string }{
@@ -101,7 +108,10 @@ func TestARefusedAuthorizeIsATransaction(t *testing.T) {
 }
 
 func TestOperationsThatStateOrAmountForbid(t *testing.T) {
-	r := newRig(t)
+	onEveryStore(t, testOperationsThatStateOrAmountForbid)
+}
+
+func testOperationsThatStateOrAmountForbid(t *testing.T, r *rig) {
 	r.fund(t, 1, "KZT", 1_000_000)
 	refused := func(name string, a *answer, reason, source string) {
 		t.Helper()
@@ -129,7 +139,10 @@ func TestOperationsThatStateOrAmountForbid(t *testing.T) {
 }
 
 func TestOrderReferencesMayBeRejected(t *testing.T) {
-	r := newRig(t)
+	onEveryStore(t, testOrderReferencesMayBeRejected)
+}
+
+func testOrderReferencesMayBeRejected(t *testing.T, r *rig) {
 	r.fund(t, 1, "KZT", 1000)
 	r.authorize(1, 100, "SAME")
 	r.authorize(1, 100, "SAME")

@@ -144,6 +144,9 @@ func (l *Log) ask(now bool) {
 // request writes the one line of a request, in the form that slog gives all others; writing it by hand
 // costs a tenth. at and took are in microseconds.
 func (l *Log) request(x *Exchange, method string, at, took int64) {
+	if x.status < 500 && l.level.Level() > slog.LevelInfo {
+		return
+	}
 	l.mu.Lock()
 	if l.room() {
 		b := append(l.pending, `{"time":"`...)

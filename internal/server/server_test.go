@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -185,6 +186,20 @@ func TestTroubleIsLoggedAndNotShown(t *testing.T) {
 	lines := r.lines(t)
 	if len(lines) != 2 || lines[0]["cause"] != "the disk is \"full\"" || lines[0]["requestId"] != "req_1" ||
 		lines[1]["level"] != "ERROR" || lines[1]["route"] != "/v1/x??" {
+		t.Errorf("log %v", lines)
+	}
+}
+
+func TestTheLevelLeavesLinesOut(t *testing.T) {
+	r := start(t, func(x *server.Exchange, q *http.Request) {
+		x.Route = q.URL.Path
+		x.Reply(map[string]int{"/fine": 200, "/bad": 503}[q.URL.Path], []byte(`{}`))
+	})
+	r.log.SetLevel(slog.LevelWarn)
+	r.get(t, "/fine")
+	r.get(t, "/bad")
+	lines := r.lines(t)
+	if len(lines) != 2 || lines[0]["cause"] != "unknown" || lines[1]["route"] != "/bad" {
 		t.Errorf("log %v", lines)
 	}
 }
