@@ -42,8 +42,15 @@ var pragmas = map[purpose][]string{
 // readPatience is how long a reader waits for the rare moments in which WAL shuts readers out.
 const readPatience = 10 * time.Second
 
-func openLink(path string, p purpose) (*link, error) {
-	conn, err := engine.OpenConn(uri(path), engine.OpenReadWrite, engine.OpenURI)
+func openLink(path string, p purpose) (*link, error) { return openLinkOn("", path, p) }
+
+// openLinkOn opens on a file system that was registered under a name; "" is the usual one.
+func openLinkOn(vfs, path string, p purpose) (*link, error) {
+	name := uri(path)
+	if vfs != "" {
+		name += "?vfs=" + url.QueryEscape(vfs)
+	}
+	conn, err := engine.OpenConn(name, engine.OpenReadWrite, engine.OpenURI)
 	if err != nil {
 		return nil, sorted(err)
 	}

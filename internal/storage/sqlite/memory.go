@@ -79,7 +79,7 @@ func (c *people) add(p *person) {
 	if len(c.ring) >= c.limit {
 		c.evict()
 	}
-	p.used, p.place = true, len(c.ring)
+	p.used, p.place = false, len(c.ring) // who comes once goes before those who come again
 	c.ring = append(c.ring, p)
 	c.byID[p.customer.ID] = p
 	c.byIIN[p.customer.IINIndex] = p

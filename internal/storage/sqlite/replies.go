@@ -37,7 +37,8 @@ func (b *batch) saveReplies(ctx context.Context) error {
 	for i, k := range keys {
 		b.appended = append(b.appended, entry{b.w.window.hash(k), last - int64(len(keys)-1-i)})
 		if old, ok := b.stored[k]; ok {
-			if _, err := b.w.link.Exec(ctx, "delete from idempotency where row = $1", []any{old}); err != nil {
+			_, err := b.w.link.Exec(ctx, "delete from idempotency where row = $1", []any{old})
+			if err != nil {
 				return fmt.Errorf("delete a reply that is too old: %w", err)
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"sync/atomic"
+	"time"
 
 	"github.com/gofrs/flock"
 
@@ -30,8 +31,11 @@ type Config struct {
 	// there. It is nil in production.
 	Fail func(point string) error
 
-	run  int                           // keys in a sealed run; 0 means defaultRun
-	hash func(machine.ReplyKey) uint64 // of an idempotency key; nil means hashKey
+	// What only the tests of this room choose.
+	run      int                           // keys in a sealed run; 0 means defaultRun
+	hash     func(machine.ReplyKey) uint64 // of an idempotency key; nil means hashKey
+	patience time.Duration                 // how long to wait for the write lock; 0 means defaultPatience
+	vfs      string                        // file system of the writing connection
 }
 
 // The points of a commit at which Config.Fail is called.
@@ -73,6 +77,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	if cfg.Readers <= 0 {
 		cfg.Readers = defaultReaders
+	}
+	if cfg.patience == 0 {
+		cfg.patience = defaultPatience
 	}
 	s := &Store{cfg: cfg, readers: make(chan *link, cfg.Readers), closed: make(chan struct{})}
 	s.Store = sqlstore.New(s)

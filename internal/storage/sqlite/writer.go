@@ -27,10 +27,10 @@ type writer struct {
 }
 
 // Polling for the write lock: SQLite itself waits lockWait at a time, so that a process that writes now
-// and then gets its turn beside one that writes all the time, until patience is used up.
+// and then gets its turn beside one that writes all the time, until the patience is used up.
 const (
-	lockWait = 2 * time.Millisecond
-	patience = 30 * time.Second
+	lockWait        = 2 * time.Millisecond
+	defaultPatience = 30 * time.Second
 )
 
 func newWriter(s *Store) *writer {
@@ -76,7 +76,7 @@ func (w *writer) connect() error {
 	if w.link != nil {
 		return nil
 	}
-	l, err := openLink(w.s.cfg.Path, writing)
+	l, err := openLinkOn(w.s.cfg.vfs, w.s.cfg.Path, writing)
 	if err != nil {
 		return fmt.Errorf("open the writing connection: %w", err)
 	}
@@ -112,7 +112,7 @@ func (w *writer) begin(ctx context.Context) error {
 func (w *writer) lock(ctx context.Context) error {
 	for waited := time.Duration(0); ; waited += lockWait {
 		err := w.link.run("begin immediate")
-		if err == nil || !busy(err) || waited >= patience {
+		if err == nil || !busy(err) || waited >= w.s.cfg.patience {
 			return err
 		}
 		if ctx.Err() != nil {
