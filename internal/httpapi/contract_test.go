@@ -35,7 +35,8 @@ func loadContract(t *testing.T) *contract {
 	t.Helper()
 	loader := openapi3.NewLoader()
 	doc := must(loader.LoadFromData(api.OpenAPI))(t)
-	check(t, doc.Validate(t.Context(), openapi3.EnableExamplesValidation(), openapi3.EnableSchemaFormatValidation()))
+	check(t, doc.Validate(t.Context(), openapi3.EnableExamplesValidation(),
+		openapi3.EnableSchemaFormatValidation()))
 	return &contract{t: t, doc: doc, answered: map[string]bool{}}
 }
 
@@ -226,7 +227,8 @@ func driveGood(t *testing.T, c *contract) {
 	r.authorize(9, 1, "ORDER-3")
 	example := c.doc.Paths.Value("/v1/wallet/authorize").Post.RequestBody.Value.Content["application/json"].
 		Examples["authorize"].Value.Value
-	if a := r.do(ask{"POST", "/v1/wallet/authorize", r.shop, jsonOf(t, example), idem("example")}); a.status != 201 {
+	a := r.do(ask{"POST", "/v1/wallet/authorize", r.shop, jsonOf(t, example), idem("example")})
+	if a.status != 201 {
 		t.Errorf("the file's own example: %d %s", a.status, a.body)
 	}
 	for _, operation := range []string{"capture", "cancel", "refund", "capture", "refund"} {
@@ -254,8 +256,8 @@ type drive struct {
 // run provokes the answer on a rig of its own, with a committer that says what it is told.
 func (d drive) run(t *testing.T, c *contract) {
 	t.Helper()
-	q := ask{method: d.method, path: strings.Replace(d.path, "{wallet_transaction_id}", "wt_01JDM3Z7V8H8Q2X9K0R1ABCD12", 1),
-		header: http.Header{}}
+	path := strings.Replace(d.path, "{wallet_transaction_id}", "wt_01JDM3Z7V8H8Q2X9K0R1ABCD12", 1)
+	q := ask{method: d.method, path: path, header: http.Header{}}
 	if d.method == "POST" {
 		q.body = replaced("", "")
 		q.header = idem("k")

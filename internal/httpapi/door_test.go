@@ -117,8 +117,8 @@ func TestRateLimitIsPerKey(t *testing.T) {
 		}
 	}
 	a := list(r.shop)
-	if a.status != 429 || a.reason() != "rate_limited" || a.number("code") != 1 || a.header.Get("Retry-After") != "1" ||
-		a.header.Get("Should-Retry") != "true" {
+	if a.status != 429 || a.reason() != "rate_limited" || a.number("code") != 1 ||
+		a.header.Get("Retry-After") != "1" || a.header.Get("Should-Retry") != "true" {
 		t.Errorf("over the limit: %d %v %s", a.status, a.header, a.body)
 	}
 	if a := list(r.rival); a.status != 200 {
@@ -166,7 +166,8 @@ func TestOrderOfChecks(t *testing.T) {
 	}
 	text := http.Header{"Content-Type": {"text/plain"}}
 	nothing := http.Header{}
-	const path, none = "/v1/wallet/authorize", "/v1/nothing"
+	const path, none, nonsense = "/v1/wallet/authorize", "/v1/nothing", "/v1/wallet/nonsense/capture"
+	capture, refund := "/v1/wallet/"+tx+"/capture", "/v1/wallet/"+tx+"/refund"
 	for i, c := range []struct {
 		ask    ask
 		wait   bool // let the bucket fill first
@@ -187,11 +188,11 @@ func TestOrderOfChecks(t *testing.T) {
 		{ask{"POST", path, r.shop, badFields(2), idem("used")}, true, 400, "order_reference_invalid"},
 		{ask{"POST", path, r.shop, badFields(1), idem("used")}, true, 400, "currency_invalid"},
 		{ask{"POST", path, r.shop, good, idem("used")}, true, 422, "idempotency_key_reused"},
-		{ask{"POST", "/v1/wallet/nonsense/capture", r.shop, `{"amount":0}`, idem("used")}, true, 400, "amount_invalid"},
-		{ask{"POST", "/v1/wallet/nonsense/capture", r.shop, `{"amount":11}`, idem("used")}, true, 422, "idempotency_key_reused"},
-		{ask{"POST", "/v1/wallet/nonsense/capture", r.shop, `{"amount":11}`, idem("fresh")}, true, 404, "wallet_transaction_not_found"},
-		{ask{"POST", "/v1/wallet/" + tx + "/refund", r.shop, `{"amount":11}`, idem("fresh")}, true, 422, "nothing_captured"},
-		{ask{"POST", "/v1/wallet/" + tx + "/capture", r.shop, `{"amount":11}`, idem("fresh2")}, true, 422, "amount_exceeds_remaining"},
+		{ask{"POST", nonsense, r.shop, `{"amount":0}`, idem("used")}, true, 400, "amount_invalid"},
+		{ask{"POST", nonsense, r.shop, `{"amount":11}`, idem("used")}, true, 422, "idempotency_key_reused"},
+		{ask{"POST", nonsense, r.shop, `{"amount":11}`, idem("fresh")}, true, 404, "wallet_transaction_not_found"},
+		{ask{"POST", refund, r.shop, `{"amount":11}`, idem("fresh")}, true, 422, "nothing_captured"},
+		{ask{"POST", capture, r.shop, `{"amount":11}`, idem("fresh2")}, true, 422, "amount_exceeds_remaining"},
 	} {
 		if c.wait {
 			r.clock.Advance(1_000_000)
@@ -219,11 +220,14 @@ func testIsolation(t *testing.T, r *rig) {
 			continue
 		}
 		asked++
-		for _, foreign := range []string{tx, never, "nonsense", strings.ToLower(tx), tx + "0", "wt_", "%00", "%FF"} {
+		for _, foreign := range []string{
+			tx, never, "nonsense", strings.ToLower(tx), tx + "0", "wt_", "%00", "%FF",
+		} {
 			a := r.do(ask{route.Method, strings.Replace(route.Template, "{wallet_transaction_id}", foreign, 1),
 				r.rival, `{"amount":1}`, idem("k" + foreign[:2] + route.Template[len(route.Template)-3:])})
 			want := `{"code":4,"message":"There is no such wallet transaction.","source":"wallet_transaction_id",` +
-				`"type":"apiError","reason":"wallet_transaction_not_found","requestId":"` + a.header.Get("X-Request-Id") + `"}`
+				`"type":"apiError","reason":"wallet_transaction_not_found","requestId":"` +
+				a.header.Get("X-Request-Id") + `"}`
 			if a.status != 404 || a.body != want {
 				t.Errorf("%s %s for %s: %d %s", route.Method, route.Template, foreign, a.status, a.body)
 			}
@@ -233,7 +237,8 @@ func testIsolation(t *testing.T, r *rig) {
 		t.Errorf("%d routes have an id, want 4", asked)
 	}
 	for _, path := range []string{"/v1/wallet/transactions/", "/v1/wallet/transactions?orderReference=SECRET"} {
-		if a := r.do(ask{"GET", path, r.rival, "", nil}); a.status != 200 || a.body != `{"items":[],"nextCursor":null}` {
+		a := r.do(ask{"GET", path, r.rival, "", nil})
+		if a.status != 200 || a.body != `{"items":[],"nextCursor":null}` {
 			t.Errorf("list of another: %d %s", a.status, a.body)
 		}
 	}
@@ -253,10 +258,12 @@ func TestADatabaseThatIsAwayIsNoLie(t *testing.T) {
 	r := newRig(t, func(r *rig, o *httpapi.Options, _ *server.Options) {
 		o.Reader = noReader{r.store, away}
 	})
-	for _, path := range []string{"/v1/wallet/transactions", "/v1/wallet/transaction/wt_01JDM3Z7V8H8Q2X9K0R1ABCD12"} {
+	for _, path := range []string{
+		"/v1/wallet/transactions", "/v1/wallet/transaction/wt_01JDM3Z7V8H8Q2X9K0R1ABCD12",
+	} {
 		a := r.get(path)
-		if a.status != 503 || a.reason() != "busy" || a.number("code") != 1 || a.header.Get("Retry-After") != "1" ||
-			strings.Contains(a.body, "route to host") {
+		if a.status != 503 || a.reason() != "busy" || a.number("code") != 1 ||
+			a.header.Get("Retry-After") != "1" || strings.Contains(a.body, "route to host") {
 			t.Errorf("%s: %d %s", path, a.status, a.body)
 		}
 	}

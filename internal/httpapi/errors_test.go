@@ -50,15 +50,17 @@ Every error is JSON in Plexy's envelope with two fields of ours:
 - ` + "`reason`" + ` is the stable name: compare this one. ` + "`message`" + ` is for people and may change.
 - ` + "`source`" + ` names the field, header, query parameter or part of the request concerned.
 - ` + "`requestId`" + ` is also in the header ` + "`X-Request-Id`" + `; quote it when you ask for help.
-- ` + "`code`" + `: 1 not available now, 2 our fault, 3 invalid request, 4 not found, 5 understood but refused.
-- ` + "`Should-Retry: true`" + ` says that the same request, with the same Idempotency-Key, may have another answer
-  later; ` + "`Retry-After`" + ` says in how many seconds.
+- ` + "`code`" + `: 1 not available now, 2 our fault, 3 invalid request, 4 not found,
+  5 understood but refused.
+- ` + "`Should-Retry: true`" + ` says that the same request, with the same Idempotency-Key, may have another
+  answer later; ` + "`Retry-After`" + ` says in how many seconds.
 - Under an Idempotency-Key are kept: every 2xx, and the 422 marked *kept* below. A kept answer comes again
-  byte for byte, with ` + "`Idempotent-Replayed: true`" + ` and the first request's id in ` + "`Original-Request-Id`" + `.
+  byte for byte, with ` + "`Idempotent-Replayed: true`" + ` and the first request's id in
+  ` + "`Original-Request-Id`" + `.
 
 A request is checked in this order, and the first fault is the answer: route, method, key, rate, size, content
-type, idempotency header, JSON, the fields ` + "`amount`, `phoneNumber`, `iin`, `orderReference`, `currency`" + `, stored
-idempotency key, id, state, amount.
+type, idempotency header, JSON, the fields ` + "`amount`, `phoneNumber`, `iin`, `orderReference`" + ` and
+` + "`currency`" + `, stored idempotency key, id, state, amount.
 
 ## Reasons
 

@@ -120,7 +120,9 @@ func exactFields(t *testing.T, body []byte) []byte {
 }
 
 func FuzzOperationBody(f *testing.F) {
-	for _, body := range []string{`{"amount":1}`, `{}`, `{"amount":1e2}`, `{"amount":-1}`, `{"amount":"1"}`, `[`, ``} {
+	for _, body := range []string{
+		`{"amount":1}`, `{}`, `{"amount":1e2}`, `{"amount":-1}`, `{"amount":"1"}`, `[`, ``,
+	} {
 		f.Add([]byte(body))
 	}
 	c := newCaptured(f)
@@ -137,7 +139,9 @@ func FuzzOperationBody(f *testing.F) {
 }
 
 func FuzzIdempotencyKey(f *testing.F) {
-	for _, key := range []string{"a", `"a"`, `"a\"b"`, `"a\\"`, `"`, "", " ", "\x00", strings.Repeat("k", 256), "ключ"} {
+	for _, key := range []string{
+		"a", `"a"`, `"a\"b"`, `"a\\"`, `"`, "", " ", "\x00", strings.Repeat("k", 256), "ключ",
+	} {
 		f.Add(key)
 	}
 	c := newCaptured(f)
@@ -153,7 +157,8 @@ func FuzzIdempotencyKey(f *testing.F) {
 		if !ok {
 			return
 		}
-		if len(got) < 1 || len(got) > 255 || strings.ContainsFunc(got, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		invisible := func(r rune) bool { return r <= ' ' || r > '~' }
+		if len(got) < 1 || len(got) > 255 || strings.ContainsFunc(got, invisible) {
 			t.Fatalf("%q was taken as the key %q", key, got)
 		}
 		if !strings.HasPrefix(key, `"`) && got != key {
@@ -201,7 +206,9 @@ func printable(r rune) rune {
 }
 
 func FuzzCursor(f *testing.F) {
-	for _, cursor := range []string{"eyJvZmZzZXQiOjJ9", "AQ", "", "////", "AdgD3HTGE3WdMDFNODM4NDhYUzYyOEJQNEQ2UDZLS0ZSMjU"} {
+	for _, cursor := range []string{
+		"eyJvZmZzZXQiOjJ9", "AQ", "", "////", "AdgD3HTGE3WdMDFNODM4NDhYUzYyOEJQNEQ2UDZLS0ZSMjU",
+	} {
 		f.Add(cursor)
 	}
 	c := newCaptured(f)

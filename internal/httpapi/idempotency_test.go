@@ -196,7 +196,8 @@ func TestTroubleOfCommitting(t *testing.T) {
 		err = c.err
 		a := r.do(ask{"POST", "/v1/wallet/authorize", r.shop, replaced("", ""), idem("k")})
 		if a.status != c.status || a.reason() != c.reason || a.number("code") != c.code ||
-			a.header.Get("Retry-After") != c.retry || a.header.Get("Should-Retry") != strconv.FormatBool(c.retry != "") ||
+			a.header.Get("Retry-After") != c.retry ||
+			a.header.Get("Should-Retry") != strconv.FormatBool(c.retry != "") ||
 			strings.Contains(a.body, "fire") {
 			t.Errorf("%v: %d %v %s", c.err, a.status, a.header, a.body)
 		}

@@ -165,8 +165,8 @@ func testGoodInputInUnusualClothes(t *testing.T, r *rig) {
 			t.Errorf("%s: %d %s", body, a.status, a.body)
 		}
 	}
-	if a := r.get("/v1/wallet/transactions?orderReference=%F0%9F%98%80+%22quoted%22+%5C+%2F+%3Cb%3E"); len(items(a)) != 1 ||
-		items(a)[0]["orderReference"] != "😀 \"quoted\" \\ / <b>" {
+	a := r.get("/v1/wallet/transactions?orderReference=%F0%9F%98%80+%22quoted%22+%5C+%2F+%3Cb%3E")
+	if len(items(a)) != 1 || items(a)[0]["orderReference"] != "😀 \"quoted\" \\ / <b>" {
 		t.Errorf("an order reference came back changed: %s", a.body)
 	}
 }
@@ -198,9 +198,11 @@ func TestHeadersAndSizes(t *testing.T) {
 		{"longest key", idem(long[:255]), 201, "", ""},
 		{"longest key, quoted", idem(`"` + long[:255] + `"`), 201, "", ""},
 		{"form", typed("application/x-www-form-urlencoded"), 415, "content_type_not_json", "Content-Type"},
-		{"no type", http.Header{"Content-Type": nil, "Idempotency-Key": {"t"}}, 415, "content_type_not_json", "Content-Type"},
+		{"no type", http.Header{"Content-Type": nil, "Idempotency-Key": {"t"}}, 415, "content_type_not_json",
+			"Content-Type"},
 		{"json of another family", typed("application/problem+json"), 415, "content_type_not_json", "Content-Type"},
-		{"two types", http.Header{"Content-Type": {"application/json", "text/plain"}}, 415, "content_type_not_json", "Content-Type"},
+		{"two types", http.Header{"Content-Type": {"application/json", "text/plain"}}, 415,
+			"content_type_not_json", "Content-Type"},
 		{"charset", typed("application/json; charset=utf-8"), 201, "", ""},
 		{"capitals", typed("Application/JSON"), 201, "", ""},
 	} {
@@ -219,7 +221,8 @@ func TestHeadersAndSizes(t *testing.T) {
 		"chunked":   io.MultiReader(strings.NewReader(fits), strings.NewReader(" ")),
 	} {
 		a := r.send(ask{"POST", "/v1/wallet/authorize", r.shop, "", idem("large")}, body)
-		if a.status != 413 || a.reason() != "body_too_large" || a.text("source") != "body" || a.number("code") != 3 {
+		if a.status != 413 || a.reason() != "body_too_large" || a.text("source") != "body" ||
+			a.number("code") != 3 {
 			t.Errorf("over 256 KiB, %s: %d %s", name, a.status, a.body)
 		}
 	}
@@ -236,7 +239,9 @@ type broken struct{}
 func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
 func typed(contentType string) http.Header {
-	return http.Header{"Content-Type": {contentType}, "Idempotency-Key": {"typed-" + strconv.Itoa(len(contentType))}}
+	return http.Header{
+		"Content-Type": {contentType}, "Idempotency-Key": {"typed-" + strconv.Itoa(len(contentType))},
+	}
 }
 
 // items are the transactions of a page.

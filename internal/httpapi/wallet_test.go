@@ -59,15 +59,17 @@ func testTheLifeOfATransaction(t *testing.T, r *rig) {
 		}
 	}
 	a := r.get("/v1/wallet/transaction/" + tx)
-	if a.number("amount") != 15_000 || a.number("capturedAmount") != 14_000 || a.number("canceledAmount") != 1_000 ||
-		a.number("refundedAmount") != 14_000 || a.text("updatedAt") != "2026-02-19T10:19:03.123456Z" {
+	if a.number("amount") != 15_000 || a.number("capturedAmount") != 14_000 ||
+		a.number("canceledAmount") != 1_000 || a.number("refundedAmount") != 14_000 ||
+		a.text("updatedAt") != "2026-02-19T10:19:03.123456Z" {
 		t.Errorf("get: %s", a.body)
 	}
 	operations, _ := a.fields["operations"].([]any)
 	if len(operations) != 6 {
 		t.Fatalf("%d operations, want 6: %s", len(operations), a.body)
 	}
-	if last := operations[5].(map[string]any); last["type"] != "refund" || last["operationId"] != "op_"+tx[3:]+"_6" {
+	last := operations[5].(map[string]any)
+	if last["type"] != "refund" || last["operationId"] != "op_"+tx[3:]+"_6" {
 		t.Errorf("last operation %v", last)
 	}
 	if r.available(1, "KZT") != 100_000 {
@@ -88,8 +90,9 @@ func testARefusedAuthorizeIsATransaction(t *testing.T, r *rig) {
 		{"two people", mixed(t, 1, 2), "identity_mismatch"},
 	} {
 		a := r.do(ask{"POST", "/v1/wallet/authorize", r.shop, c.body, idem(strings.ReplaceAll(c.name, " ", "-"))})
-		if a.status != 201 || a.text("walletTransactionStatus") != "FAILED" || a.text("failureReason") != c.reason ||
-			a.text("state") != "failed" || a.number("authorizedAmount") != 0 || a.fields["expiresAt"] != nil {
+		if a.status != 201 || a.text("walletTransactionStatus") != "FAILED" ||
+			a.text("failureReason") != c.reason || a.text("state") != "failed" ||
+			a.number("authorizedAmount") != 0 || a.fields["expiresAt"] != nil {
 			t.Errorf("%s: %d %s", c.name, a.status, a.body)
 		}
 		got := r.get("/v1/wallet/transaction/" + a.text("walletTransactionId"))

@@ -31,6 +31,7 @@ const (
 
 // Door answers requests. It must answer unknown routes and methods itself, in its own format.
 type Door interface {
+	// Serve answers one request through x; see Exchange for what it should fill in.
 	Serve(x *Exchange, r *http.Request)
 }
 

@@ -143,7 +143,9 @@ func TestOneLogLinePerRequestNamesWhatItMayAndNothingElse(t *testing.T) {
 		r.clock.Advance(1500)
 		x.Reply(201, []byte(`{"ok":true}`))
 	})
-	secret := http.Header{"Authorization": {"pr_secret"}, "X-Request-Id": {"req_theirs"}, "User-Agent": {"agent-secret"}}
+	secret := http.Header{
+		"Authorization": {"pr_secret"}, "X-Request-Id": {"req_theirs"}, "User-Agent": {"agent-secret"},
+	}
 	a, _ := r.do(t, "POST", "/v1/900101300017?phone=%2B77011234567", secret)
 	if got := a.Header.Get("X-Request-Id"); got != "req_1" {
 		t.Errorf("X-Request-Id %q, want ours", got)
@@ -235,7 +237,8 @@ func TestAPanicIsOneFailedRequest(t *testing.T) {
 		x.Reply(200, []byte(`{}`))
 	})
 	a, body := r.get(t, "/assert")
-	if want := fmt.Sprintf(`{"failure":%d,"requestId":"req_1"}`, server.Panicked); a.StatusCode != 500 || body != want {
+	want := fmt.Sprintf(`{"failure":%d,"requestId":"req_1"}`, server.Panicked)
+	if a.StatusCode != 500 || body != want {
 		t.Errorf("answer %d %s, want 500 %s", a.StatusCode, body, want)
 	}
 	if a, _ := r.get(t, "/foreign"); a.StatusCode != 500 {
