@@ -69,7 +69,6 @@ func (c *cli) root() *cobra.Command {
 	root := c.group("plexy", "An open payment platform: wallets, authorizations, captures and refunds")
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.PersistentPreRun = func(*cobra.Command, []string) { c.started = true }
 	flags := root.PersistentFlags()
 	flags.StringVar(&c.file, "config", "", "configuration file (YAML); also PLEXY_CONFIG")
 	settingFlags(flags, "data", "database", "environment", "master_key_file")
@@ -77,7 +76,21 @@ func (c *cli) root() *cobra.Command {
 		c.serve(), c.migrate(), c.merchant(), c.key(), c.wallet(), c.verify(), c.backup(), c.vault(), c.config(),
 		c.bench(), c.version(),
 	)
+	c.watch(root)
 	return root
+}
+
+// watch notes when a command begins to run. The library's own hooks run before it has checked the flags.
+func (c *cli) watch(cmd *cobra.Command) {
+	if do := cmd.RunE; do != nil {
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			c.started = true
+			return do(cmd, args)
+		}
+	}
+	for _, child := range cmd.Commands() {
+		c.watch(child)
+	}
 }
 
 // group is a command that only holds others.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -72,22 +73,27 @@ func (a *App) makeDemo(ctx context.Context) (*demo, error) {
 }
 
 // announce tells a person where everything is, and after the first start of a sandbox how to pay.
-func (s *Server) announce(out io.Writer, d *demo) {
+func (s *Server) announce(out io.Writer, d *demo) error {
 	cfg, at := s.app.Config, "http://"+reachable(s.Address())
-	fmt.Fprintf(out, "Plexy %s, %s\n  API       %s\n", Version().Version, cfg.Environment, at)
+	var b strings.Builder
+	fmt.Fprintf(&b, "Plexy %s, %s\n  API       %s\n", Version().Version, cfg.Environment, at)
 	if m := s.MetricsAddress(); m != "" {
-		fmt.Fprintf(out, "  metrics   http://%s/metrics\n", reachable(m))
+		fmt.Fprintf(&b, "  metrics   http://%s/metrics\n", reachable(m))
 	}
-	fmt.Fprintf(out, "  database  %s\n  keys      %s\n", cfg.SafeDatabase(), masterSource(cfg))
-	if d == nil {
-		fmt.Fprintf(out, "\nMerchants: plexy merchant list. A new API key: plexy key create --merchant ID.\n")
-		return
+	fmt.Fprintf(&b, "  database  %s\n  keys      %s\n", cfg.SafeDatabase(), masterSource(cfg))
+	if d != nil {
+		d.announce(&b, at)
+	} else {
+		b.WriteString("\nMerchants: plexy merchant list. A new API key: plexy key create --merchant ID.\n\n")
 	}
-	d.announce(out, at)
+	if _, err := io.WriteString(out, b.String()); err != nil {
+		return fmt.Errorf("say where everything is: %w", err)
+	}
+	return nil
 }
 
-func (d *demo) announce(out io.Writer, at string) {
-	fmt.Fprintf(out, `
+func (d *demo) announce(b *strings.Builder, at string) {
+	fmt.Fprintf(b, `
 This sandbox is new, so it has a demo:
   merchant  %s (%s)
   API key   %s   (shown this once)

@@ -29,10 +29,10 @@ func failer(text string) (func(point string) error, error) {
 		how = parts[2]
 	}
 	if err != nil || n < 1 || len(parts) > 3 || how != "kill" && how != "error" {
-		return nil, fmt.Errorf("PLEXY_TEST_FAILPOINT must be point, point:n or point:n:error")
+		return nil, usage("PLEXY_TEST_FAILPOINT must be point, point:n or point:n:error")
 	}
 	if !slices.Contains(sqlite.Points(), parts[0]) {
-		return nil, fmt.Errorf("PLEXY_TEST_FAILPOINT names no point; there are %s",
+		return nil, usage("PLEXY_TEST_FAILPOINT names no point; there are %s",
 			strings.Join(sqlite.Points(), ", "))
 	}
 	var reached atomic.Int64

@@ -115,7 +115,9 @@ func (s *Server) start(ctx context.Context, cfg config.Config, out Output) (err 
 	s.log.Logger().Info("serving", slog.String("listen", s.Address()),
 		slog.String("environment", cfg.Environment), slog.String("database", cfg.SafeDatabase()),
 		slog.String("version", Version().Version))
-	s.announce(out.Banner, demo)
+	if err := s.announce(out.Banner, demo); err != nil { // nobody reads it; payments go on
+		s.log.Logger().Warn("the start was not announced", slog.String("error", err.Error()))
+	}
 	return nil
 }
 
