@@ -1,0 +1,161 @@
+package house
+
+// This file is the data of the rules: which rooms there are, what each may use, and why.
+
+// recordRooms are what storage keeps and therefore speaks of: the money core and the plain records.
+var recordRooms = []string{"core/", "access", "customer", "merchant"}
+
+// keeperRooms are what one keeper of the storage contract may use besides.
+var keeperRooms = append([]string{"clock", "id", "storage", "storage/sqlstore"}, recordRooms...)
+
+// mayImport is who may import whom inside the module. What is not here is forbidden. A trailing slash means
+// everything below. The arrows point down: from doors over commit and storage to the pure floor.
+var mayImport = map[string][]string{
+	"core/money":   {},
+	"core/reject":  {},
+	"core/ledger":  {"core/money", "core/reject"},
+	"core/journal": {"core/money", "core/ledger"},
+	"core/wallet":  {"core/money", "core/reject", "core/ledger", "core/journal"},
+	"core/machine": {"core/"},
+
+	"clock": {}, "config": {}, "id": {}, "metric": {}, "vault": {},
+
+	"merchant": {"core/money"},
+	"customer": {"core/money"},
+	"access":   {"merchant"},
+
+	"storage":             recordRooms,
+	"storage/sqlstore":    append([]string{"id", "storage"}, recordRooms...),
+	"storage/sqlite":      keeperRooms,
+	"storage/postgres":    keeperRooms,
+	"storage/memory":      append([]string{"storage"}, recordRooms...),
+	"storage/storagetest": append([]string{"id", "storage"}, recordRooms...),
+
+	"commit": {"core/machine", "core/reject", "storage", "clock", "metric"},
+	"verify": append([]string{"clock", "id", "storage"}, recordRooms...),
+
+	"server": {"clock", "id", "metric"},
+	"httpapi": {"access", "clock", "commit", "core/", "customer", "id", "merchant", "server", "storage",
+		"vault"},
+
+	"app":       {"*"},
+	"cmd/plexy": {"app", "bench", "config"},
+	"api":       {},
+
+	// What proves and measures. Nothing that ships imports these, but for the command line that starts bench.
+	"bench": append([]string{"app", "clock", "id", "storage/sqlstore", "vault"}, recordRooms...),
+	"sim": append([]string{"clock", "commit", "id", "storage", "storage/memory", "storage/postgres",
+		"storage/sqlite", "verify"}, recordRooms...),
+	"proof":         {},
+	"pgtest":        {},
+	"pgtest/pgrun":  {"pgtest"},
+	"house":         {},
+	"house/testrun": {},
+}
+
+// proofRooms are the rooms, tests aside, that prove and measure instead of shipping.
+var proofRooms = []string{
+	"bench", "house", "house/", "pgtest", "pgtest/", "proof", "sim", "storage/storagetest",
+}
+
+// coreLibrary is all of the standard library that the money core may import: nothing in it reads, writes,
+// waits or throws dice.
+var coreLibrary = []string{
+	"cmp", "errors", "fmt", "math", "math/big", "math/bits", "slices", "sort", "strconv", "strings",
+}
+
+// guards are what only some rooms may touch. sim is not named anywhere: everything in it comes from a seed.
+var guards = []Guard{
+	{
+		What:  "the clock of the machine",
+		Calls: []string{"time.Now", "time.Since", "time.Until"},
+		Rooms: []string{"clock", "id", "bench", "pgtest"},
+		Why:   "time comes from internal/clock, so that tests and the simulator can set it; an id carries its own",
+	},
+	{
+		What: "timers",
+		Calls: []string{"time.Sleep", "time.After", "time.AfterFunc", "time.NewTimer", "time.NewTicker",
+			"time.Tick"},
+		Rooms: []string{"clock", "storage/postgres", "bench", "pgtest"},
+		Why:   "waiting is for clocks and for a keeper's pause before it asks a lost database again",
+	},
+	{
+		What:    "cryptographic randomness",
+		Imports: []string{"crypto/rand"},
+		Rooms:   []string{"access", "id", "vault"},
+		Why:     "keys, ids and seals are made there and nowhere else",
+	},
+	{
+		What:    "dice",
+		Imports: []string{"math/rand", "math/rand/v2"},
+		Rooms:   []string{"bench", "pgtest", "sim"},
+		Why:     "what the product does follows from its input; secrets need crypto/rand",
+	},
+	{
+		What:  "the environment",
+		Calls: []string{"os.Getenv", "os.LookupEnv", "os.Environ", "os.ExpandEnv"},
+		Rooms: []string{"config", "cmd/plexy", "bench", "pgtest", "pgtest/pgrun"},
+		Why:   "settings are read in one place, checked and printed there",
+	},
+	{
+		What: "a SQL driver",
+		Imports: []string{"database/sql", "github.com/jackc/pgx/", "github.com/pressly/goose/", "modernc.org/",
+			"zombiezen.com/go/sqlite"},
+		Rooms: []string{"storage/sqlite", "storage/postgres", "bench", "pgtest"},
+		Why:   "SQL is the keepers' trade; bench has its yardstick of one transaction per request",
+	},
+	{
+		What:    "HTTP",
+		Imports: []string{"net/http"},
+		Rooms:   []string{"server", "httpapi", "metric", "bench"},
+		Why:     "doors speak HTTP; what is behind them does not know who asked",
+	},
+	{
+		What:   "the go statement",
+		GoStmt: true,
+		Rooms: []string{"commit", "server", "storage/storagetest", "bench", "pgtest", "pgtest/pgrun",
+			"house/testrun"},
+		Why: "a goroutine needs an owner who ends it; everybody else is called",
+	},
+	{
+		What:    "unsafe memory and reflection by hand",
+		Imports: []string{"unsafe", "C"},
+		Why:     "one static binary without cgo, and no cleverness that a reader cannot check",
+	},
+}
+
+// sizeExceptions may be larger than the house numbers for now. The list is empty; keep it so.
+var sizeExceptions = []string{}
+
+// modules are the dependencies we chose. The standard library comes first; a module is here because the
+// job is not ours and somebody does it well.
+var modules = []Module{
+	{Path: "github.com/bits-and-blooms/bloom/v3", Why: "filter before the idempotency buckets of SQLite"},
+	{Path: "github.com/go-json-experiment/json", Why: "strict JSON: duplicates, exact names, offsets"},
+	{Path: "github.com/gofrs/flock", Why: "file locks between processes on one data folder"},
+	{Path: "github.com/google/uuid", Why: "request and audit ids that others can read"},
+	{Path: "github.com/jackc/pgx/v5", Why: "PostgreSQL driver, with pipelines and COPY"},
+	{Path: "github.com/nyaruka/phonenumbers", Why: "phone numbers: the numbering plan is not ours to keep"},
+	{Path: "github.com/oklog/ulid/v2", Why: "ids that sort by time"},
+	{Path: "github.com/pressly/goose/v3", Why: "migrations, with a lock between processes"},
+	{Path: "github.com/prometheus/client_golang", Why: "metrics in the format that everybody reads"},
+	{Path: "github.com/spf13/cobra", Why: "command line: help, completion and errors as people expect"},
+	{Path: "github.com/spf13/pflag", Why: "the flags beneath cobra, named where a set of them is passed on"},
+	{Path: "github.com/tink-crypto/tink-go/v2", Why: "sealing at rest with key rotation"},
+	{Path: "go.yaml.in/yaml/v3", Why: "the configuration file"},
+	{Path: "golang.org/x/time", Why: "token bucket for the rate limit of a key"},
+	{Path: "modernc.org/sqlite", Why: "SQLite in Go for goose, which needs database/sql"},
+	{Path: "zombiezen.com/go/sqlite", Why: "the same SQLite at its own interface: statements, backup, status"},
+
+	{Path: "github.com/anishathalye/porcupine", Proofs: true, Why: "linearizability of recorded histories"},
+	{Path: "github.com/getkin/kin-openapi", Proofs: true, Why: "answers checked against api/openapi.yaml"},
+	{Path: "github.com/google/go-cmp", Proofs: true, Why: "differences of records that a person can read"},
+	{Path: "pgregory.net/rapid", Proofs: true, Why: "properties over made-up input, shrunk when they fail"},
+}
+
+// papers must exist: the ones a newcomer looks for.
+var papers = []string{
+	"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "api/openapi.yaml",
+	"docs/architecture.md", "docs/errors.md", "docs/glossary.md", "docs/ledger.md", "docs/operating.md",
+	"docs/style.md",
+}
