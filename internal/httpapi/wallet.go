@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 
 	"plexy/internal/commit"
@@ -122,6 +123,9 @@ func (c *call) finish(o machine.Outcome, err error) {
 
 // trouble answers what is not the caller's fault; the log says why.
 func (c *call) trouble(err error, reason reject.Reason) {
+	if c.request.Context().Err() != nil {
+		err = fmt.Errorf("the caller went away: %w", err)
+	}
 	c.Trouble = err
 	refuse(c.Exchange, problem{reason, "server"})
 }

@@ -27,6 +27,7 @@ const (
 	IdleTimeout       = 2 * time.Minute  // between two requests of a connection
 	MaxHeaderBytes    = 16 << 10
 	readyTimeout      = 2 * time.Second // for the readiness question
+	headerSlop        = 4096            // net/http adds this to its limit
 )
 
 // Door answers requests. It must answer unknown routes and methods itself, in its own format.
@@ -119,7 +120,7 @@ func (s *Server) httpServer(h http.Handler) *http.Server {
 		ReadTimeout:                  ReadTimeout,
 		WriteTimeout:                 WriteTimeout,
 		IdleTimeout:                  IdleTimeout,
-		MaxHeaderBytes:               MaxHeaderBytes,
+		MaxHeaderBytes:               MaxHeaderBytes - headerSlop,
 		DisableGeneralOptionsHandler: true, // it would answer without JSON
 		ErrorLog:                     slog.NewLogLogger(s.options.Log.handler, slog.LevelWarn),
 	}

@@ -308,16 +308,18 @@ func TestEvenMalformedHTTPIsAnsweredInJSON(t *testing.T) {
 	r := start(t, func(x *server.Exchange, q *http.Request) {
 		x.Reply(404, envelope(0, x.ID))
 	})
-	long := strings.Repeat("a", server.MaxHeaderBytes+5000)
+	long := strings.Repeat("a", server.MaxHeaderBytes-len("GET / HTTP/1.1\r\nHost: x\r\nX: ")-len("\r\n\r\n"))
 	for _, c := range []struct{ name, text, want string }{
 		{"not HTTP", "hello\r\n\r\n", `400 application/json req_1 {"failure":4,"requestId":"req_1"}`},
 		{"no host", "GET / HTTP/1.1\r\n\r\n", `400 application/json req_2 {"failure":4,"requestId":"req_2"}`},
-		{"long header", "GET / HTTP/1.1\r\nHost: x\r\nX: " + long + "\r\n\r\n",
+		{"long header", "GET / HTTP/1.1\r\nHost: x\r\nX: " + long + "a\r\n\r\n",
 			`431 application/json req_3 {"failure":4,"requestId":"req_3"}`},
 		{"strange coding", "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: zip\r\n\r\n",
 			`501 application/json req_4 {"failure":4,"requestId":"req_4"}`},
 		{"options star", "OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
 			`404 application/json req_5 {"failure":0,"requestId":"req_5"}`},
+		{"longest header", "GET / HTTP/1.1\r\nHost: x\r\nX: " + long + "\r\n\r\n",
+			`404 application/json req_6 {"failure":0,"requestId":"req_6"}`},
 	} {
 		if got := raw(t, r.Address(), c.text); got != c.want {
 			t.Errorf("%s:\n got %s\nwant %s", c.name, got, c.want)
