@@ -14,8 +14,9 @@ import (
 // given back as createdFrom or createdTo and mean exactly that moment.
 const timeLayout = "2006-01-02T15:04:05.000000Z"
 
-// viewSize is a little more than one rendered transaction takes with a usual order reference.
-const viewSize = 704
+// viewSize is what one rendered transaction takes with a usual order reference, rounded up to a size that
+// the allocator gives out anyway: these bodies are kept for replays.
+const viewSize = 576
 
 // appendTransaction writes a transaction: the seed's fields first, then ours. amount is what authorize
 // asked for or, in the answer to an operation, that operation's; operation is then its id.
