@@ -16,7 +16,7 @@ const timeLayout = "2006-01-02T15:04:05.000000Z"
 
 // viewSize is what one rendered transaction takes with a usual order reference, rounded up to a size that
 // the allocator gives out anyway: these bodies are kept for replays.
-const viewSize = 576
+const viewSize = 480
 
 // appendTransaction writes a transaction: the seed's fields first, then ours. amount is what authorize
 // asked for or, in the answer to an operation, that operation's; operation is then its id.

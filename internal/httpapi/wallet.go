@@ -153,7 +153,7 @@ func renderOperated(requestID string) func(machine.Outcome) machine.Reply {
 		}
 		return machine.Reply{
 			Status: http.StatusOK,
-			Body: appendTransaction(make([]byte, 0, viewSize), &o.Transaction, o.Record.Amount,
+			Body: appendTransaction(make([]byte, 0, viewSize+64), &o.Transaction, o.Record.Amount,
 				o.Record.OperationID()),
 		}
 	}
