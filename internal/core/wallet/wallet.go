@@ -58,9 +58,19 @@ const kazakhstan = 5 * 60 * 60 * 1_000_000
 // DayOf returns the calendar day of Kazakhstan at the given time, in days since 1970-01-01.
 func DayOf(at int64) int64 { return (at + kazakhstan) / day }
 
+// today returns the day that something at the given time counts on. A clock that is just behind midnight
+// when another has passed it counts on the new day: two processes do not open the limit twice in turns.
+func (w Wallet) today(at int64) int64 {
+	today := DayOf(at)
+	if w.Spent.Day == today+1 {
+		return w.Spent.Day
+	}
+	return today
+}
+
 // spend returns the wallet with amount added to what was spent today.
 func (w Wallet) spend(amount, at int64) Wallet {
-	if today := DayOf(at); w.Spent.Day != today {
+	if today := w.today(at); w.Spent.Day != today {
 		w.Spent = Spent{Day: today}
 	}
 	w.Spent.Amount += amount
@@ -85,7 +95,7 @@ func (w Wallet) exceeds(amount, at int64) bool {
 		return false
 	}
 	spent := int64(0)
-	if w.Spent.Day == DayOf(at) {
+	if w.Spent.Day == w.today(at) {
 		spent = w.Spent.Amount
 	}
 	return amount > w.Limits.PerDay-spent
