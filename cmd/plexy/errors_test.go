@@ -40,7 +40,9 @@ func TestWrongUse(t *testing.T) {
 		{exitUsage, "per-transaction per-day", p.of("wallet", "limit")},
 		{exitUsage, "0 for none", p.of("wallet", "limit", "--per-day", "-1")},
 		{exitUsage, "from 1 to", p.of("wallet", "statement", "--limit", "0")},
-		{exitRefused, "wallet_not_found", []string{"wallet", "show", "--phone", p.phone, "--iin", p.iin, "--currency", "USD"}},
+		{exitRefused, "wallet_not_found", []string{
+			"wallet", "show", "--phone", p.phone, "--iin", p.iin, "--currency", "USD",
+		}},
 		{exitRefused, "no merchant", []string{"merchant", "show", "mer_1"}},
 		{exitRefused, "no merchant", []string{"key", "create", "--merchant", "mer_1"}},
 		{exitRefused, "no merchant", []string{"key", "list", "--merchant", "mer_1"}},
@@ -58,7 +60,9 @@ func TestWrongSettingOfMerchant(t *testing.T) {
 	r := newRig(t)
 	var made struct{ MerchantID, Name, APIKey string }
 	r.record(&made, "merchant", "create", "--name", "Shop")
-	for _, setting := range []string{"hold_expiry=0s", "hold_expiry=31d", "order_reference=maybe", "color=red", "hold_expiry"} {
+	for _, setting := range []string{
+		"hold_expiry=0s", "hold_expiry=31d", "order_reference=maybe", "color=red", "hold_expiry",
+	} {
 		before := r.do("merchant", "show", made.MerchantID, "--json")
 		r.refuse(exitUsage, "", "merchant", "set", made.MerchantID, "order_reference=reject", setting)
 		if after := r.do("merchant", "show", made.MerchantID, "--json"); after != before {
@@ -87,7 +91,8 @@ func TestUnknownSettings(t *testing.T) {
 func TestConfigPrintHidesSecrets(t *testing.T) {
 	t.Setenv("PLEXY_MASTER_KEY", "geheim-1")
 	var out, trouble bytes.Buffer
-	code := run(context.Background(), []string{"config", "print", "--database", "postgres://u:geheim-2@h/d"}, &out, &trouble)
+	args := []string{"config", "print", "--database", "postgres://u:geheim-2@h/d"}
+	code := run(context.Background(), args, &out, &trouble)
 	text := out.String()
 	if code != 0 || strings.Contains(text, "geheim") || !strings.Contains(text, "postgres://u:xxxxx@h/d") ||
 		!strings.Contains(text, "PLEXY_MASTER_KEY") {

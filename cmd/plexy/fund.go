@@ -33,7 +33,7 @@ func (c *cli) walletFund(direction app.Direction, use, short string) *cobra.Comm
 		},
 	}
 	cmd.Flags().Var(&amount, "amount", "minor units, such as 123456 for 1234.56 KZT")
-	cmd.Flags().StringVar(&f.Reference, "reference", "", "a name with one effect for ever in the whole installation")
+	cmd.Flags().StringVar(&f.Reference, "reference", "", "a name with one effect for ever")
 	c.printsRecord(cmd)
 	explained(&f.Reason, cmd)
 	holderFlags(cmd, &f.Holder)
@@ -70,7 +70,8 @@ func (c *cli) walletStatement() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().IntVar(&limit, "limit", defaultLines, fmt.Sprintf("the most lines to show, 1 to %d", app.StatementLimit))
+	usage := fmt.Sprintf("the most lines to show, 1 to %d", app.StatementLimit)
+	cmd.Flags().IntVar(&limit, "limit", defaultLines, usage)
 	c.printsRecord(cmd)
 	return holderFlags(cmd, h)
 }

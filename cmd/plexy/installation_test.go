@@ -105,7 +105,8 @@ func TestOneInstallationIsOneEnvironment(t *testing.T) {
 	onBoth(t, func(t *testing.T, r *rig) {
 		r.do("merchant", "create", "--name", "Shop", "--environment", "production")
 		r.refuse(exitInstallation, "is production and this process is sandbox", "serve")
-		r.refuse(exitInstallation, "is production and this process is sandbox", "merchant", "list", "--environment", "sandbox")
+		r.refuse(exitInstallation, "is production and this process is sandbox",
+			"merchant", "list", "--environment", "sandbox")
 		r.do("merchant", "list") // a command that was told nothing works on either kind
 		r.serve("--environment", "production")
 	})

@@ -14,7 +14,8 @@ import (
 func (c *cli) merchant() *cobra.Command {
 	var name, reason string
 	create := &cobra.Command{
-		Use: "create --name NAME", Short: "Create a merchant and its first API key, shown this once", Args: exactly(),
+		Use: "create --name NAME", Short: "Create a merchant and its first API key, shown this once",
+		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.with(cmd, true, func(a *app.App) error {
 				m, err := a.CreateMerchant(cmd.Context(), name, reason)
@@ -22,7 +23,8 @@ func (c *cli) merchant() *cobra.Command {
 					return err
 				}
 				return c.print(cmd, m, func(w io.Writer) {
-					fmt.Fprintf(w, "merchant\t%s\nname\t%s\nAPI key\t%s\t(shown this once)\n", m.MerchantID, m.Name, m.APIKey)
+					fmt.Fprintf(w, "merchant\t%s\nname\t%s\n", m.MerchantID, m.Name)
+					fmt.Fprintf(w, "API key\t%s\t(shown this once)\n", m.APIKey)
 				})
 			})
 		},

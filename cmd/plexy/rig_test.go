@@ -152,7 +152,8 @@ func (r *rig) launch(args ...string) *running {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &running{rig: r, cancel: cancel, log: &buffer{}, ended: make(chan int, 1)}
 	out := &buffer{}
-	args = append([]string{"serve", "--listen", "127.0.0.1:0", "--data", r.data, "--database", r.database}, args...)
+	where := []string{"serve", "--listen", "127.0.0.1:0", "--data", r.data, "--database", r.database}
+	args = append(where, args...)
 	go func() { s.ended <- run(ctx, args, out, s.log) }()
 	r.Cleanup(func() { s.stop() })
 	s.log.out = out

@@ -88,8 +88,9 @@ func TestASecondServerOnOneFile(t *testing.T) {
 	r := newRig(t)
 	r.serve()
 	second := r.launch()
-	if code := <-second.ended; code != exitInstallation || !strings.Contains(second.log.String(), "another server is running") {
-		t.Errorf("the second server ended with %d: %s", code, second.log)
+	code, said := <-second.ended, second.log.String()
+	if code != exitInstallation || !strings.Contains(said, "another server is running") {
+		t.Errorf("the second server ended with %d: %s", code, said)
 	}
 	close(second.ended)
 	r.do("merchant", "list")
@@ -214,8 +215,9 @@ func TestMetrics(t *testing.T) {
 		}
 		return err
 	})
-	if out, _ := exec.Command("curl", "-s", "http://"+s.address+"/metrics").Output(); !strings.Contains(string(out), "route_unknown") {
-		t.Errorf("the API's own address answers /metrics with %s", out)
+	out, err := exec.Command("curl", "-s", "http://"+s.address+"/metrics").Output()
+	if err != nil || !strings.Contains(string(out), "route_unknown") {
+		t.Errorf("the API's own address answers /metrics with %s %v", out, err)
 	}
 }
 

@@ -23,7 +23,7 @@ func (c *cli) wallet() *cobra.Command {
 		c.walletOpen(), c.walletShow(),
 		c.walletFund(app.TopUp, "top-up", "Put money into a wallet, opening it if there is none"),
 		c.walletFund(app.Withdraw, "withdraw", "Take money out of a wallet"),
-		c.walletFund(app.Adjust, "adjust", "Correct a wallet by an amount, which may be negative, with a new entry"),
+		c.walletFund(app.Adjust, "adjust", "Correct a wallet by an amount, negative or not, with a new entry"),
 		c.walletBlock(true, "block", "Refuse spending from a wallet; it can still receive"),
 		c.walletBlock(false, "unblock", "Allow spending from a wallet again"),
 		c.walletLimit(), c.walletRebind(), c.walletStatement())
@@ -98,9 +98,10 @@ func printLimit(w io.Writer, name string, limit int64, currency string) {
 
 func (c *cli) walletBlock(blocked bool, use, short string) *cobra.Command {
 	var reason string
-	cmd := c.walletRecord(use, short, false, func(ctx context.Context, a *app.App, h app.Holder) (app.Wallet, error) {
-		return a.SetBlocked(ctx, h, blocked, reason)
-	})
+	cmd := c.walletRecord(use, short, false,
+		func(ctx context.Context, a *app.App, h app.Holder) (app.Wallet, error) {
+			return a.SetBlocked(ctx, h, blocked, reason)
+		})
 	explained(&reason, cmd)
 	return required(cmd, "reason")
 }

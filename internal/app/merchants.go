@@ -153,7 +153,8 @@ func payable(stripes []ledger.Account) []Payable {
 }
 
 // SetMerchant changes settings of a merchant, given as NAME=VALUE, all or none.
-func (a *App) SetMerchant(ctx context.Context, merchantID string, changes []string, reason string) (Merchant, error) {
+func (a *App) SetMerchant(ctx context.Context, merchantID string, changes []string, reason string) (
+	Merchant, error) {
 	m, err := a.merchant(ctx, merchantID)
 	if err != nil {
 		return Merchant{}, err
