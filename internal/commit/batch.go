@@ -90,12 +90,12 @@ func (c *Committer) run(lane int, batch []*ticket) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, storage.ErrUncertain): // first: why it is uncertain may be trouble of another class
+		c.cfg.Alarm("batch uncertain", err)
+		fail(batch, ErrUnknown)
 	case errors.Is(err, storage.ErrUnavailable), errors.Is(err, storage.ErrTransient):
 		c.cfg.Alarm("batch not saved", err)
 		fail(batch, ErrBusy)
-	case errors.Is(err, storage.ErrUncertain):
-		c.cfg.Alarm("batch uncertain", err)
-		fail(batch, ErrUnknown)
 	case len(batch) > 1:
 		c.cfg.Alarm("batch broken; running each instruction alone", err)
 		for i := range batch {

@@ -260,7 +260,14 @@ func (v *server) log() string {
 	return string(text)
 }
 
+// logTail is the end of the log, without most of the lines about requests that went well.
 func (v *server) logTail() string {
-	text := v.log()
-	return text[max(0, len(text)-3000):]
+	lines := strings.Split(strings.TrimSpace(v.log()), "\n")
+	var kept []string
+	for i, line := range lines {
+		if i >= len(lines)-5 || !strings.Contains(line, `"msg":"request"`) || !strings.Contains(line, `"INFO"`) {
+			kept = append(kept, line)
+		}
+	}
+	return strings.Join(kept[max(0, len(kept)-30):], "\n")
 }

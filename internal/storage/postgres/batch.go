@@ -113,6 +113,9 @@ func (b *batch) commit(ctx context.Context) error {
 	r.add(commit, nil)
 	waiting, cancel := half(ctx)
 	defer cancel()
+	// Whether anything was sent is known only here. The driver's SafeToRetry says yes too often: also of a
+	// connection that was lost while it read the answer to COMMIT (see pgconn's receiveMessage).
+	unsent := b.session.conn.IsClosed() || waiting.Err() != nil
 	last, err := r.run(waiting)
 	switch {
 	case last == "COMMIT":
@@ -123,7 +126,7 @@ func (b *batch) commit(ctx context.Context) error {
 	case err == nil:
 		b.lane.leave(b.session)
 		return fmt.Errorf("commit a batch: the server answered %q", last)
-	case pgconn.SafeToRetry(err) || refused(err) && !b.session.conn.IsClosed():
+	case unsent || refused(err) && !b.session.conn.IsClosed():
 		b.lane.leave(b.session)
 		return fmt.Errorf("commit a batch: %w", sorted(err, b.session.conn.IsClosed()))
 	}

@@ -31,8 +31,8 @@ const patience = 500 * time.Millisecond
 // It returns nil for committed, ErrTransient for not committed, and ErrUncertain when ctx ends first.
 func (b *batch) settle(ctx context.Context, cause error) error {
 	lost, rows := b.session.who, b.evidence()
-	uncertain := func(err error) error {
-		return fmt.Errorf("%w: the connection was lost in COMMIT: %w: %w", storage.ErrUncertain, cause, err)
+	uncertain := func(err error) error { // of no other class: err may say of itself that nothing was saved
+		return fmt.Errorf("%w: the connection was lost in COMMIT: %w: %v", storage.ErrUncertain, cause, err)
 	}
 	if rows.count() == 0 {
 		return uncertain(errors.New("it made no rows to look for"))
