@@ -8,8 +8,8 @@ import (
 	"plexy/internal/storage/sqlstore"
 )
 
-// load reads what keys names in one round trip, and in a second one only where a phone is not known from
-// the customer that was found by IIN.
+// load reads what keys names in one round trip. A second one is needed only where a phone is not known
+// from the customer that was found by IIN, and for order references of merchants that reject repeats.
 //
 // The order matters. The wallets are locked first and everything else is read afterwards, so it is
 // current: every change to a transaction, and every rebinding of a customer who has a wallet, goes
@@ -29,29 +29,53 @@ func (b *batch) load(ctx context.Context, keys *machine.Keys) (*machine.State, e
 	if _, err := r.run(ctx); err != nil {
 		return nil, err
 	}
-	phones := unknownPhones(keys, state)
-	if len(phones) == 0 {
+	phones, repeats := unknownPhones(keys, state), rejected(keys, state)
+	if len(phones)+len(repeats) == 0 {
 		return state, nil
 	}
 	r = b.session.round()
-	r.add(readPhones, addCustomer(state), textArray(phones))
-	b.askGeneration(r, keys, state)
+	if len(repeats) > 0 {
+		merchants, references, books := orderReferences(repeats)
+		r.add(readRepeats, func(row sqlstore.Row) {
+			state.OrderReferences[machine.OrderReference{Merchant: row.Text(), Reference: row.Text()}] = true
+		}, textArray(merchants), textArray(references), smallArray(books))
+	}
+	if len(phones) > 0 {
+		r.add(readPhones, addCustomer(state), textArray(phones))
+		b.askGeneration(r, keys, state)
+	}
 	_, err := r.run(ctx)
 	return state, err
 }
 
-func (b *batch) askWallets(r *round, keys *machine.Keys, state *machine.State) {
-	if len(keys.Payers)+len(keys.Transactions) == 0 {
-		return
+// rejected returns the order references that are looked up: those of merchants that reject repeats.
+func rejected(keys *machine.Keys, state *machine.State) []machine.OrderReference {
+	var refs []machine.OrderReference
+	for _, ref := range keys.OrderReferences {
+		if state.Terms[ref.Merchant].RejectRepeats {
+			refs = append(refs, ref)
+		}
 	}
+	return refs
+}
+
+func (b *batch) askWallets(r *round, keys *machine.Keys, state *machine.State) {
 	var iin, currency []string
 	for _, p := range keys.Payers {
 		for _, index := range p.IIN {
 			iin, currency = append(iin, index), append(currency, string(p.Currency))
 		}
 	}
+	owned := unique(keys.Transactions)
 	read := func(row sqlstore.Row) { state.AddWallet(sqlstore.ScanWallet(row)) }
-	r.add(lockWallets, read, textArray(iin), textArray(currency), textArray(unique(keys.Transactions)))
+	switch {
+	case len(owned) == 0 && len(iin) > 0:
+		r.add(lockPayers, read, textArray(iin), textArray(currency))
+	case len(owned) > 0 && len(iin) == 0:
+		r.add(lockOwners, read, textArray(owned))
+	case len(owned) > 0:
+		r.add(lockBoth, read, textArray(iin), textArray(currency), textArray(owned))
+	}
 }
 
 func (b *batch) askCustomers(r *round, keys *machine.Keys, state *machine.State) {
@@ -118,13 +142,6 @@ func (b *batch) askMerchants(r *round, keys *machine.Keys, state *machine.State)
 		terms := sqlstore.ScanTerms(row)
 		state.Terms[terms.Merchant] = terms
 	}, textArray(unique(keys.Merchants)))
-	if len(keys.OrderReferences) == 0 {
-		return
-	}
-	merchants, references, books := orderReferences(keys.OrderReferences)
-	r.add(readRepeats, func(row sqlstore.Row) {
-		state.OrderReferences[machine.OrderReference{Merchant: row.Text(), Reference: row.Text()}] = true
-	}, textArray(merchants), textArray(references), smallArray(books))
 }
 
 func orderReferences(refs []machine.OrderReference) (merchants, references []string, books []int64) {

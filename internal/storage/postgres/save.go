@@ -52,7 +52,7 @@ func saveCustomers(r *round, statement string, customers []wallet.Customer) {
 	if len(customers) == 0 {
 		return
 	}
-	w := newRows()
+	w := r.rows()
 	for _, c := range customers {
 		w.next()
 		w.text(c.ID, c.KeyID, c.IINIndex, c.PhoneIndex)
@@ -67,7 +67,7 @@ func saveWallets(r *round, statement string, wallets []wallet.Wallet) {
 	if len(wallets) == 0 {
 		return
 	}
-	w := newRows()
+	w := r.rows()
 	for _, v := range wallets {
 		t := v.Account.Totals
 		w.next()
@@ -86,7 +86,7 @@ func saveTransactions(r *round, statement string, transactions []wallet.Transact
 	if len(transactions) == 0 {
 		return
 	}
-	w := newRows()
+	w := r.rows()
 	for _, t := range transactions {
 		w.next()
 		w.text(t.ID)
@@ -116,7 +116,7 @@ func saveReferences(r *round, references []machine.Reference) {
 	if len(references) == 0 {
 		return
 	}
-	w := newRows()
+	w := r.rows()
 	for _, f := range references {
 		w.next()
 		w.text(f.Name)
@@ -143,7 +143,7 @@ func saveReplies(r *round, state *machine.State, seen map[machine.ReplyKey]machi
 	var expired []machine.ReplyKey
 	var at []int64
 	var requests []string
-	w := newRows()
+	w := r.rows()
 	for _, k := range keys {
 		if was, ok := seen[k]; ok {
 			expired, at, requests = append(expired, k), append(at, was.At), append(requests, was.RequestID)
@@ -171,7 +171,7 @@ func saveReplies(r *round, state *machine.State, seen map[machine.ReplyKey]machi
 func saveBooks(r *round, state *machine.State, stripes *stripes) {
 	c := &state.Changes
 	if len(c.Audits) > 0 {
-		w := newRows()
+		w := r.rows()
 		for _, a := range c.Audits {
 			w.next()
 			w.text(a.ID)
@@ -181,7 +181,7 @@ func saveBooks(r *round, state *machine.State, stripes *stripes) {
 		r.add(newAudits, nil, w.param(r.s.types[typeAudit]))
 	}
 	if deltas := stripes.sorted(); len(deltas) > 0 {
-		w := newRows()
+		w := r.rows()
 		for _, d := range deltas {
 			t := d.Totals
 			w.next()
@@ -193,7 +193,7 @@ func saveBooks(r *round, state *machine.State, stripes *stripes) {
 		r.add(addStripes, nil, w.param(r.s.types[typeStripe]))
 	}
 	if len(stripes.records) > 0 {
-		w := newRows()
+		w := r.rows()
 		for i := range stripes.records {
 			saveRecord(w, &stripes.records[i], stripes.sides[i])
 		}
@@ -210,7 +210,8 @@ func saveRecord(w *rows, j *journal.Record, side int64) {
 	w.text(string(j.Type), j.Merchant, j.Wallet)
 	w.int64(j.At, j.Amount)
 	w.text(string(j.Currency), string(j.Posting.Move), j.Posting.Debit, j.Posting.Credit)
-	w.int64(j.Debit.Version, j.Debit.Pending, j.Debit.Posted, j.Credit.Version, j.Credit.Pending, j.Credit.Posted)
+	w.int64(j.Debit.Version, j.Debit.Pending, j.Debit.Posted)
+	w.int64(j.Credit.Version, j.Credit.Pending, j.Credit.Posted)
 	w.small(int64(j.StripeBook))
 	w.text(j.After.State)
 	w.int64(j.After.Authorized, j.After.Captured, j.After.Canceled, j.After.Expired, j.After.Refunded)

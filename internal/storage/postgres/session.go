@@ -18,6 +18,7 @@ type session struct {
 	who        backend
 	types      map[string]uint32 // OIDs of the batch_… types
 	statements map[string]*pgconn.StatementDescription
+	scratch    rows // of the statement being added: its bytes are copied into the round
 }
 
 // backend names the server's process behind a session for good: a process id alone is used again.
@@ -130,6 +131,9 @@ type round struct {
 }
 
 func (s *session) round() *round { return &round{s: s} }
+
+// rows returns an empty array of rows to fill for the next statement.
+func (r *round) rows() *rows { return r.s.scratch.reset() }
 
 var binary1 = []int16{1} // all parameters, and all columns, in binary form
 

@@ -26,7 +26,9 @@ var batchTypes = []string{
 // rows within each statement, is the same in every process: it is the order of locks.
 const (
 	begin           = "begin"
-	lockWallets     = "lock_wallets"
+	lockPayers      = "lock_payers"
+	lockOwners      = "lock_owners"
+	lockBoth        = "lock_both"
 	lockCustomers   = "lock_customers"
 	readCustomers   = "read_customers"
 	readTransaction = "read_transactions"
@@ -60,15 +62,15 @@ var statements = map[string]string{
 	begin:  "begin isolation level read committed read write",
 	commit: "commit",
 
-	// $1, $2: IIN indexes and their currencies ('' for all); $3: transactions. One statement, so that all
-	// wallets of a batch are locked in one order.
-	lockWallets: `select ` + of("w", sqlstore.WalletColumns) + ` from wallets w where w.id = any(array(
-			select x.id from unnest($1::text[], $2::text[]) p (iin, currency)
-			join customers c on c.iin_index = p.iin
-			join wallets x on x.customer_id = c.id and (x.currency = p.currency or p.currency = '')
-			union all
+	// $1, $2: IIN indexes and their currencies ('' for all); $3: transactions. All wallets of a batch are
+	// locked by one statement, whichever of the three it is, and so in one order.
+	lockPayers: `select ` + of("w", sqlstore.WalletColumns) + ` from ` + payers + ` order by w.id for update of w`,
+	lockOwners: `select ` + of("w", sqlstore.WalletColumns) + ` from wallet_transactions t
+		join wallets w on w.id = t.wallet_id where t.id = any($1::text[]) order by w.id for update of w`,
+	lockBoth: `select ` + of("v", sqlstore.WalletColumns) + ` from wallets v where v.id = any(array(
+			select w.id from ` + payers + ` union all
 			select t.wallet_id from wallet_transactions t where t.id = any($3::text[])))
-		order by w.id for update of w`,
+		order by v.id for update of v`,
 	lockCustomers: `select c.id from customers c where c.iin_index = any($1::text[]) order by c.id for update`,
 	readCustomers: `select ` + of("c", sqlstore.CustomerColumns) +
 		` from customers c where c.iin_index = any($1::text[])`,
@@ -89,9 +91,7 @@ var statements = map[string]string{
 				where c.merchant_id = k.merchant and c.reference = k.reference and c.book = k.book limit 1)
 			union all
 			(select 1 from wallet_transactions t where t.merchant_id = k.merchant
-				and t.order_reference = k.reference and t.status <> 'FAILED' limit 1)) taken
-		where k.merchant = any(array(
-			select m.id from merchants m where m.id = any($1::text[]) and m.reject_repeats))`,
+				and t.order_reference = k.reference and t.status <> 'FAILED' limit 1)) taken`,
 	readGeneration: `select vault_generation from installation where one = 1`,
 	holdGeneration: `select vault_generation from installation where one = 1 for share`,
 
@@ -132,6 +132,11 @@ var statements = map[string]string{
 			version = s.version + excluded.version`,
 	newRecords: insertRecords(),
 }
+
+// payers joins the wallets that IIN indexes and currencies name.
+const payers = `unnest($1::text[], $2::text[]) p (iin, currency)
+			join customers c on c.iin_index = p.iin
+			join wallets w on w.customer_id = c.id and (w.currency = p.currency or p.currency = '')`
 
 const (
 	referenceColumns = "name, book, direction, wallet_id, amount, status, body, created_at"

@@ -25,7 +25,11 @@ type rows struct {
 
 const arrayHeader = 20 // bytes before the first element: dimensions, nulls, type, length, lower bound
 
-func newRows() *rows { return &rows{buf: make([]byte, arrayHeader, 4096)} }
+// reset begins an empty array in the memory of the last one.
+func (r *rows) reset() *rows {
+	*r = rows{buf: append(r.buf[:0], make([]byte, arrayHeader)...)}
+	return r
+}
 
 func (r *rows) next() {
 	r.finish()
