@@ -48,8 +48,8 @@ func TestConformance(t *testing.T) {
 	storagetest.Run(t, func(tb testing.TB) storage.Storage { return kept{fresh(tb, Config{Owner: true})} })
 }
 
-// With runs of a few keys and a hash of two bits every key passes through sealed runs and collisions.
+// With runs of a few keys and a hash of few values keys pass through sealed runs and collide.
 func TestConformanceOfTinyRuns(t *testing.T) {
-	cfg := Config{Owner: true, run: 3, hash: coarse}
+	cfg := Config{Owner: true, run: 9, hash: coarse}
 	storagetest.Run(t, func(tb testing.TB) storage.Storage { return kept{fresh(tb, cfg)} })
 }

@@ -125,8 +125,8 @@ func (b *batch) keep() {
 }
 
 // SweepReplies deletes at most limit replies from before the given time (microseconds) among the oldest
-// ones and says how many; the newest reply stays, so that row numbers never come again. Runs of the index of which no reply is left go too, with at most as many of
-// their entries at a time.
+// ones and says how many; the newest reply stays, so that row numbers never come again. Runs of the index
+// of which no reply is left go too, with at most as many of their entries at a time.
 func (s *Store) SweepReplies(ctx context.Context, before int64, limit int) (int, error) {
 	w := s.writer
 	if err := w.take(ctx); err != nil {

@@ -8,8 +8,8 @@ import (
 	"plexy/internal/storage"
 )
 
-// coarse is a hash with four values.
-func coarse(k machine.ReplyKey) uint64 { return hashKey(k) & 3 }
+// coarse is a hash with few values.
+func coarse(k machine.ReplyKey) uint64 { return hashKey(k) & 127 }
 
 var errBoom = errors.New("boom")
 
