@@ -113,8 +113,10 @@ func (s *Simulator) judgeTransaction(p *process, id string) {
 			records[len(records)-1].After.State)
 	case t.Sequence != int64(len(records)):
 		s.fail("V10", "%s counts %d records, there are %d", id, t.Sequence, len(records))
+	case t.Refunded != sum.Refunded:
+		s.fail("V3", "%s refunded %d by its records and %d by its row", id, sum.Refunded, t.Refunded)
 	case t.Captured != sum.Captured || t.Canceled != sum.Canceled || t.Expired != sum.Expired ||
-		t.Refunded != sum.Refunded || t.Authorized != sum.Authorized:
+		t.Authorized != sum.Authorized:
 		s.fail("V2", "%s is not the sum of its records: %+v", id, t)
 	}
 }

@@ -69,7 +69,7 @@ func (s *Simulator) sweep(p *process) {
 	before := p.clock.Now() - thirtyDays - hour
 	swept := 0
 	for {
-		n, err := p.store.SweepReplies(s.ctx, before, 200)
+		n, err := p.store.SweepReplies(s.ctx, before, 20_000)
 		if !s.must("sweep replies", err) {
 			return
 		}

@@ -193,23 +193,24 @@ func (b *batch) checkRows(state *machine.State) error {
 	return nil
 }
 
-// checkCustomers guards changed customers and the unique indexes of IIN and phone.
+// checkCustomers guards changed customers and the unique indexes of IIN and phone. A phone that another
+// customer gives up in the same batch is free.
 func (b *batch) checkCustomers(state *machine.State) error {
 	t, c := b.s.t, &state.Changes
+	taken := func(id, phone string) bool {
+		owner, known := t.byPhone[phone]
+		return known && owner != id &&
+			!(slices.Contains(c.Customers, owner) && state.Customers[owner].PhoneIndex != phone)
+	}
 	for _, id := range c.Customers {
-		row := state.Customers[id]
-		if t.Customers[id] != b.loaded.customers[id] {
+		if t.Customers[id] != b.loaded.customers[id] || taken(id, state.Customers[id].PhoneIndex) {
 			return conflict("customer", id)
-		}
-		if owner, taken := t.byPhone[row.PhoneIndex]; taken && owner != id {
-			return conflict("phone", id)
 		}
 	}
 	for _, id := range c.NewCustomers {
 		row := state.Customers[id]
 		_, iin := t.byIIN[row.IINIndex]
-		_, phone := t.byPhone[row.PhoneIndex]
-		if iin || phone || t.Customers[id] != nil {
+		if iin || t.Customers[id] != nil || taken(id, row.PhoneIndex) {
 			return conflict("customer", id)
 		}
 	}

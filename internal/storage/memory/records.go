@@ -106,7 +106,9 @@ func (s *Store) Reseal(_ context.Context, was, now []wallet.Customer) (int, erro
 func (t *Tables) putCustomer(row *wallet.Customer) {
 	if old := t.Customers[row.ID]; old != nil {
 		delete(t.byIIN, old.IINIndex)
-		delete(t.byPhone, old.PhoneIndex)
+		if t.byPhone[old.PhoneIndex] == row.ID { // else somebody got it in the same batch
+			delete(t.byPhone, old.PhoneIndex)
+		}
 	}
 	t.Customers[row.ID] = row
 	t.byIIN[row.IINIndex], t.byPhone[row.PhoneIndex] = row.ID, row.ID
@@ -262,11 +264,12 @@ func (s *Store) SweepReplies(_ context.Context, before int64, limit int) (int, e
 				old = append(old, k)
 			}
 		}
-		slices.SortFunc(old, func(a, b machine.ReplyKey) int {
-			return cmp.Or(cmp.Compare(t.Replies[a].At, t.Replies[b].At),
-				cmp.Compare(a.Scope, b.Scope), cmp.Compare(a.Key, b.Key))
-		})
-		swept = min(len(old), limit)
+		if swept = min(len(old), limit); swept < len(old) {
+			slices.SortFunc(old, func(a, b machine.ReplyKey) int {
+				return cmp.Or(cmp.Compare(t.Replies[a].At, t.Replies[b].At),
+					cmp.Compare(a.Scope, b.Scope), cmp.Compare(a.Key, b.Key))
+			})
+		}
 		for _, k := range old[:swept] {
 			delete(t.Replies, k)
 		}
