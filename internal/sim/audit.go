@@ -11,6 +11,7 @@ import (
 	"plexy/internal/core/ledger"
 	"plexy/internal/core/machine"
 	"plexy/internal/core/money"
+	"plexy/internal/core/reject"
 	"plexy/internal/core/wallet"
 	"plexy/internal/storage"
 	"plexy/internal/verify"
@@ -209,6 +210,8 @@ func (s *Simulator) compareAnswers(p *process, outcomes []machine.Outcome) {
 			invariant = "V9"
 		case want.replayed:
 			invariant = "V14" // what came between changed the answer to a retry
+		case (want.reason == string(reject.HoldExpired)) != (o.Reason == reject.HoldExpired):
+			invariant = "V15"
 		}
 		s.fail(invariant, "%T under key %q was answered %d %q (replayed %v), want %d %q (replayed %v)",
 			in.Command, in.Key, o.Reply.Status, o.Reply.Body, o.Replayed, want.status, want.body,
@@ -330,7 +333,8 @@ func (s *Simulator) weigh(key stripeKey, a ledger.Account) {
 func (s *Simulator) balanced(d *draft) {
 	for _, currency := range currencies {
 		if sums := s.observed.trial[currency]; sums.Pending != 0 || sums.Posted != 0 {
-			s.fail("V1", "the trial balance of %s is %d pending and %d posted", currency, sums.Pending, sums.Posted)
+			s.fail("V1", "the trial balance of %s is %d pending and %d posted", currency, sums.Pending,
+				sums.Posted)
 		}
 	}
 	for _, r := range d.records {

@@ -31,7 +31,8 @@ func TestSimulation(t *testing.T) {
 	for world, left := uint64(0), *steps; left > 0; world, left = world+1, left-worldSteps {
 		s := memory.NewLanes(1 + int((first+world)%4))
 		tally, err := sim.Run(t.Context(), sim.Config{
-			Seed: first + world, Steps: min(left, worldSteps), Stores: [2]storage.Storage{s, s}, Interleave: true,
+			Seed: first + world, Steps: min(left, worldSteps), Stores: [2]storage.Storage{s, s},
+			Interleave: true,
 		})
 		total.Add(tally)
 		if err != nil {
