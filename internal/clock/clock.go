@@ -9,6 +9,7 @@ import (
 
 // Clock tells the time as microseconds since 1970-01-01 UTC, the unit in which all times are stored.
 type Clock interface {
+	// Now returns the present moment; it may jump, both ways.
 	Now() int64
 }
 

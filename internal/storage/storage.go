@@ -45,6 +45,7 @@ type Storage interface {
 	Snapshot(ctx context.Context, fn func(context.Context, Books) error) error
 	// Ready returns nil when the database can be reached and its migrations are current.
 	Ready(ctx context.Context) error
+	// Close waits for what is under way and ends every connection; later calls fail.
 	Close() error
 }
 
@@ -120,12 +121,18 @@ type Records interface {
 	// (same key and phone index); the others are left alone. It returns how many were replaced.
 	Reseal(ctx context.Context, was, now []wallet.Customer) (int, error)
 
+	// CreateMerchant writes a merchant with its first key.
 	CreateMerchant(ctx context.Context, m merchant.Merchant, key access.Key, audit machine.Audit) error
+	// Merchant returns a merchant, or ErrNotFound.
 	Merchant(ctx context.Context, id string) (merchant.Merchant, error)
+	// Merchants returns all merchants in order of id, which is the order in which they were made.
 	Merchants(ctx context.Context) ([]merchant.Merchant, error)
+	// SetMerchant replaces a merchant's settings; ErrNotFound when there is no such merchant.
 	SetMerchant(ctx context.Context, id string, s merchant.Settings, audit machine.Audit) error
 
+	// CreateKey writes an API key; ErrNotFound when there is no such merchant.
 	CreateKey(ctx context.Context, key access.Key, audit machine.Audit) error
+	// APIKeys returns the keys of a merchant, live and revoked, in order of id.
 	APIKeys(ctx context.Context, merchant string) ([]access.Key, error)
 	// RevokeKey sets when the key was revoked, once; ErrNotFound when there is no such key.
 	RevokeKey(ctx context.Context, id string, at int64, audit machine.Audit) error
@@ -145,8 +152,12 @@ type Books interface {
 	Journal(ctx context.Context, fn func(journal.Record) error) error
 	// Transactions walks in order of id, the same order as Journal.
 	Transactions(ctx context.Context, fn func(wallet.Transaction) error) error
+	// Wallets walks in order of id.
 	Wallets(ctx context.Context, fn func(wallet.Wallet) error) error
+	// Stripes walks in order of account and book.
 	Stripes(ctx context.Context, fn func(ledger.Account) error) error
+	// Replies walks the stored replies to idempotency keys.
 	Replies(ctx context.Context, fn func(machine.ReplyKey, machine.Stored) error) error
+	// References walks the references of funding, each with its one effect.
 	References(ctx context.Context, fn func(machine.Reference) error) error
 }

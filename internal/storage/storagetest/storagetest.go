@@ -16,6 +16,7 @@ type Open func(tb testing.TB) storage.Storage
 // kept. The suite then checks that nothing is lost by it.
 type Reopener interface {
 	storage.Storage
+	// Reopen closes the keeper and opens it again on what it kept; it is closed when the test ends.
 	Reopen(tb testing.TB) storage.Storage
 }
 
