@@ -26,7 +26,8 @@ func block(t *testing.T, page, name string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	start := "(?:<!-- run: " + regexp.QuoteMeta(name) + " -->\n```sh\n|```sh\n(?:" + regexp.QuoteMeta(name) + "))"
+	name = regexp.QuoteMeta(name)
+	start := "(?:<!-- run: " + name + " -->\n```sh\n|```sh\n" + name + ")"
 	found := regexp.MustCompile("(?s)" + start + ".*?```").FindString(string(text))
 	if found == "" {
 		t.Fatalf("%s has no block %s", page, name)
@@ -45,8 +46,8 @@ type desk struct {
 func newDesk(t *testing.T, env ...string) *desk {
 	folder := t.TempDir()
 	tools := filepath.Join(folder, "bin")
-	out, err := exec.Command("go", "build", "-o", filepath.Join(tools, "plexy"), "plexy/cmd/plexy").CombinedOutput()
-	if err != nil {
+	build := exec.Command("go", "build", "-o", filepath.Join(tools, "plexy"), "plexy/cmd/plexy")
+	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build the program: %v\n%s", err, out)
 	}
 	d := &desk{rig: &rig{TB: t, data: filepath.Join(folder, "plexy-data")}, folder: folder}

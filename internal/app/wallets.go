@@ -114,6 +114,10 @@ func (a *App) submit(ctx context.Context, build func(*vault.Vault) (machine.Comm
 			}
 			continue
 		}
+		if errors.Is(err, storage.ErrUncertain) {
+			return o, fmt.Errorf("nobody knows whether it was done; look, or run it again with the same "+
+				"--reference if it had one: %w", err)
+		}
 		if err != nil {
 			return o, fmt.Errorf("commit: %w", err)
 		}

@@ -99,8 +99,7 @@ func checkDatabase(value string) error {
 		}
 		return nil
 	}
-	u, err := url.Parse(value)
-	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
+	if !strings.HasPrefix(value, "postgres://") && !strings.HasPrefix(value, "postgresql://") {
 		return fmt.Errorf("must be sqlite:PATH or postgres://…") // without the value: it may hold a password
 	}
 	return nil
