@@ -150,7 +150,7 @@ var modules = []Module{
 	{Path: "github.com/anishathalye/porcupine", Proofs: true, Why: "linearizability of recorded histories"},
 	{Path: "github.com/getkin/kin-openapi", Proofs: true, Why: "answers checked against api/openapi.yaml"},
 	{Path: "github.com/google/go-cmp", Proofs: true, Why: "differences of records that a person can read"},
-	{Path: "golang.org/x/sys", Proofs: true, Why: "free space and locks, as a test of the disk needs them"},
+	{Path: "golang.org/x/sys", Proofs: true, Why: "what a process used of the machine"},
 	{Path: "modernc.org/libc", Proofs: true, Why: "a disk that fails on purpose under the embedded SQLite"},
 	{Path: "pgregory.net/rapid", Proofs: true, Why: "properties over made-up input, shrunk when they fail"},
 }

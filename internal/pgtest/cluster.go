@@ -238,7 +238,10 @@ func (c *Cluster) Restart(ctx context.Context) error {
 
 // Close ends the server and removes its folder. The cluster cannot be started again.
 func (c *Cluster) Close() error {
-	return errors.Join(c.Stop(), c.leash.release())
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	// At once: a checkpoint would only be thrown away with the folder.
+	return errors.Join(c.end(syscall.SIGQUIT), c.leash.release())
 }
 
 // end sends the signal and waits; the caller holds mu.
