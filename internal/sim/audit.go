@@ -31,21 +31,80 @@ func newObserved() *observed {
 	}
 }
 
-// settle judges a batch that took effect: first what is in the books, then whether it is what was
-// foretold.
-func (s *Simulator) settle(p *process, lane int, outcomes []machine.Outcome) {
-	d := p.draft
-	for _, id := range s.touched(d, outcomes) {
-		s.judgeTransaction(p, id)
+// reading is what the auditor read of the books after one batch, each row once.
+type reading struct {
+	s            *Simulator
+	store        storage.Storage
+	transactions map[string]wallet.Transaction
+	operations   map[string][]journal.Record
+	wallets      map[string]wallet.Wallet
+}
+
+func (s *Simulator) read(store storage.Storage) *reading {
+	return &reading{
+		s: s, store: store, transactions: map[string]wallet.Transaction{},
+		operations: map[string][]journal.Record{}, wallets: map[string]wallet.Wallet{},
 	}
-	wallets := slices.Clone(d.wallets.order)
-	for _, o := range outcomes {
-		if o.Wallet.ID != "" && !slices.Contains(wallets, o.Wallet.ID) && o.Record.Sequence > 0 {
-			wallets = append(wallets, o.Wallet.ID)
+}
+
+func (r *reading) transaction(merchant, id string) wallet.Transaction {
+	t, known := r.transactions[id]
+	if !known {
+		var err error
+		t, err = r.store.Transaction(r.s.ctx, merchant, id)
+		r.s.must("read a transaction", err)
+		r.transactions[id] = t
+	}
+	return t
+}
+
+// record returns a record; those of a transaction are all read at once.
+func (r *reading) record(ref journal.Ref) (journal.Record, bool) {
+	if !strings.HasPrefix(ref.Object, "wt_") {
+		got, err := r.store.Record(r.s.ctx, ref)
+		return got, !errors.Is(err, storage.ErrNotFound) && r.s.must("read a record", err)
+	}
+	for _, one := range r.records(ref.Object) {
+		if one.Sequence == ref.Sequence {
+			return one, true
 		}
 	}
-	for _, id := range wallets {
-		s.judgeWallet(p, id)
+	return journal.Record{}, false
+}
+
+func (r *reading) records(object string) []journal.Record {
+	rows, known := r.operations[object]
+	if !known {
+		var err error
+		rows, err = r.store.Operations(r.s.ctx, object)
+		r.s.must("read operations", err)
+		r.operations[object] = rows
+	}
+	return rows
+}
+
+// wallet reads a wallet, and with it all of its customer's.
+func (r *reading) wallet(id, iin string) wallet.Wallet {
+	if w, known := r.wallets[id]; known {
+		return w
+	}
+	_, wallets, err := r.store.Customer(r.s.ctx, []string{iin})
+	r.s.must("read wallet "+id, err)
+	for _, w := range wallets {
+		r.wallets[w.ID] = w
+	}
+	return r.wallets[id]
+}
+
+// settle judges a batch that took effect: first what is in the books, then whether it is what was
+// foretold.
+func (s *Simulator) settle(p *process, outcomes []machine.Outcome) {
+	d, read := p.draft, s.read(p.store)
+	for _, id := range s.touched(d, outcomes) {
+		s.judgeTransaction(read, id)
+	}
+	for _, id := range s.touchedWallets(d, outcomes) {
+		s.judgeWallet(d, read, id)
 	}
 	if s.found != nil {
 		return
@@ -59,10 +118,22 @@ func (s *Simulator) settle(p *process, lane int, outcomes []machine.Outcome) {
 	if s.found != nil {
 		return
 	}
-	d.commit(lane * 1024 / s.lanes)
-	s.compareRecords(p, d)
-	s.compareRows(p, d)
+	d.commit(stripeBook(d, read))
+	s.compareRecords(d, read)
+	s.compareRows(d, read)
 	s.effects(d)
+}
+
+// stripeBook asks the keeper where it counted the batch: which stripes a process adds to is its own
+// affair, as long as it is one stripe of each account in one batch.
+func stripeBook(d *draft, read *reading) int {
+	for _, r := range d.records {
+		if r.Posting.Move != "" {
+			got, _ := read.record(journal.Ref{Object: r.Object, Sequence: r.Sequence})
+			return got.StripeBook // the absence of a record is judged later
+		}
+	}
+	return 0
 }
 
 // touched lists the transactions that a batch was to change or says that it changed.
@@ -76,18 +147,26 @@ func (s *Simulator) touched(d *draft, outcomes []machine.Outcome) []string {
 	return ids
 }
 
-// judgeTransaction holds a transaction's row against its records and both against the invariants.
-func (s *Simulator) judgeTransaction(p *process, id string) {
-	records, err := p.store.Operations(s.ctx, id)
-	if !s.must("read operations", err) {
-		return
+// touchedWallets lists the wallets that a batch was to change or says that it changed.
+func (s *Simulator) touchedWallets(d *draft, outcomes []machine.Outcome) []string {
+	ids := slices.Clone(d.wallets.order)
+	for _, o := range outcomes {
+		if o.Wallet.ID != "" && !slices.Contains(ids, o.Wallet.ID) && o.Record.Sequence > 0 {
+			ids = append(ids, o.Wallet.ID)
+		}
 	}
+	return ids
+}
+
+// judgeTransaction holds a transaction's row against its records and both against the invariants.
+func (s *Simulator) judgeTransaction(read *reading, id string) {
+	records := read.records(id)
 	if len(records) == 0 {
 		s.fail("V10", "transaction %s has no record", id)
 		return
 	}
-	t, err := p.store.Transaction(s.ctx, records[0].Merchant, id)
-	if !s.must("read a transaction", err) {
+	t := read.transaction(records[0].Merchant, id)
+	if s.found != nil {
 		return
 	}
 	var sum wallet.Transaction
@@ -161,38 +240,28 @@ func (s *Simulator) sum(t *wallet.Transaction, r journal.Record) {
 }
 
 // judgeWallet checks the floor of a wallet.
-func (s *Simulator) judgeWallet(p *process, id string) {
-	w, ok := s.wallet(p, id)
-	if !ok {
-		return
-	}
+func (s *Simulator) judgeWallet(d *draft, read *reading, id string) {
+	w := s.wallet(d, read, id)
 	t := w.Account.Totals
-	if t.CreditsPosted-t.DebitsPosted-t.DebitsPending < 0 || t.DebitsPending < 0 {
+	switch {
+	case w.ID == "":
+		s.fail("model", "wallet %s is not there", id)
+	case t.CreditsPosted-t.DebitsPosted-t.DebitsPending < 0 || t.DebitsPending < 0:
 		s.fail("V5", "wallet %s is below zero: %+v", id, t)
 	}
 }
 
-// wallet reads a wallet of a customer that the model knows.
-func (s *Simulator) wallet(p *process, id string) (wallet.Wallet, bool) {
+// wallet reads a wallet of a customer that the model or the batch knows.
+func (s *Simulator) wallet(d *draft, read *reading, id string) wallet.Wallet {
 	w, known := s.model.wallets[id]
 	if !known {
-		w = p.draft.wallets.written[id]
+		w = d.wallets.written[id]
 	}
 	iin := s.model.iinOf[w.Customer]
 	if iin == "" {
-		iin = p.draft.iinOf(w.Customer)
+		iin = d.iinOf(w.Customer)
 	}
-	_, wallets, err := p.store.Customer(s.ctx, []string{iin})
-	if !s.must("read wallet "+id, err) {
-		return w, false
-	}
-	for _, w := range wallets {
-		if w.ID == id {
-			return w, true
-		}
-	}
-	s.fail("model", "wallet %s is not there", id)
-	return w, false
+	return read.wallet(id, iin)
 }
 
 // compareAnswers holds what the clients were told against what they should have been told.
@@ -220,14 +289,11 @@ func (s *Simulator) compareAnswers(p *process, outcomes []machine.Outcome) {
 }
 
 // compareRecords reads each record that was foretold and follows the running balances of its accounts.
-func (s *Simulator) compareRecords(p *process, d *draft) {
+func (s *Simulator) compareRecords(d *draft, read *reading) {
 	for _, want := range d.records {
-		got, err := p.store.Record(s.ctx, journal.Ref{Object: want.Object, Sequence: want.Sequence})
-		if errors.Is(err, storage.ErrNotFound) {
+		got, found := read.record(journal.Ref{Object: want.Object, Sequence: want.Sequence})
+		if !found {
 			s.fail("V10", "%s happened without a record", want.OperationID())
-			return
-		}
-		if !s.must("read a record", err) {
 			return
 		}
 		if got.Posting != want.Posting {
@@ -269,20 +335,17 @@ func (s *Simulator) follow(r journal.Record, account string, at side) {
 
 // compareRows reads the rows that the batch changed, adds them to the trial balance, and holds them
 // against the model.
-func (s *Simulator) compareRows(p *process, d *draft) {
+func (s *Simulator) compareRows(d *draft, read *reading) {
 	var differ []string
 	for _, id := range d.wallets.order {
-		got, ok := s.wallet(p, id)
-		if !ok {
-			return
-		}
+		got := s.wallet(d, read, id)
 		s.weigh(stripeKey{id, -1}, got.Account)
 		if want := s.model.wallets[id]; got != want {
 			differ = append(differ, fmt.Sprintf("wallet %s reads %+v, want %+v", id, got, want))
 		}
 	}
 	for _, account := range d.accounts() {
-		stripes, err := p.store.Stripes(s.ctx, account)
+		stripes, err := read.store.Stripes(s.ctx, account)
 		if !s.must("read stripes", err) {
 			return
 		}
@@ -296,8 +359,7 @@ func (s *Simulator) compareRows(p *process, d *draft) {
 	s.balanced(d)
 	for _, id := range d.transactions.order {
 		want := s.model.transactions[id]
-		got, err := p.store.Transaction(s.ctx, want.Merchant, id)
-		if s.must("read a transaction", err) && got != want {
+		if got := read.transaction(want.Merchant, id); got != want {
 			differ = append(differ, fmt.Sprintf("transaction %s reads %+v, want %+v", id, got, want))
 		}
 	}

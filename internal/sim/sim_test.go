@@ -12,8 +12,9 @@ import (
 )
 
 var (
-	seed  = flag.Uint64("seed", 0, "seed of the simulation; 0 draws one, which is printed")
-	steps = flag.Int("steps", 50_000, "steps of the simulation")
+	seed     = flag.Uint64("seed", 0, "seed of the simulation; 0 draws one, which is printed")
+	steps    = flag.Int("steps", 50_000, "steps of the simulation in memory")
+	sqlSteps = flag.Int("sqlsteps", 5_000, "steps of the simulation on SQLite and on PostgreSQL")
 )
 
 // worldSteps is how long one world lives: books of a million steps would only make the audits from
@@ -22,6 +23,7 @@ const worldSteps = 100_000
 
 // TestSimulation plays -steps steps from -seed in memory. make sim replays a seed with it.
 func TestSimulation(t *testing.T) {
+	t.Parallel()
 	first := *seed
 	if first == 0 {
 		first = rand.Uint64()

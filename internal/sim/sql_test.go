@@ -1,0 +1,72 @@
+package sim_test
+
+import (
+	"math/rand/v2"
+	"path/filepath"
+	"testing"
+
+	"plexy/internal/pgtest"
+	"plexy/internal/sim"
+	"plexy/internal/storage"
+	"plexy/internal/storage/postgres"
+	"plexy/internal/storage/sqlite"
+)
+
+// play tells a story on a database that two openings share, as two processes do. They take turns: where
+// wallets are locked, one goroutine cannot commit in the middle of its own commit.
+func play(t *testing.T, open func() (storage.Storage, error)) {
+	first := *seed
+	if first == 0 {
+		first = rand.Uint64()
+	}
+	t.Logf("go test ./internal/sim -run %s -seed=%d -sqlsteps=%d", t.Name(), first, *sqlSteps)
+	var stores [2]storage.Storage
+	reopen := func(i int) (storage.Storage, error) {
+		if stores[i] != nil {
+			if err := stores[i].Close(); err != nil {
+				return nil, err
+			}
+		}
+		s, err := open()
+		stores[i] = s
+		return s, err
+	}
+	for i := range stores {
+		if _, err := reopen(i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	defer func() {
+		for _, s := range stores {
+			if s != nil {
+				s.Close()
+			}
+		}
+	}()
+	tally, err := sim.Run(t.Context(), sim.Config{Seed: first, Steps: *sqlSteps, Stores: stores,
+		Reopen: reopen})
+	t.Log(tally)
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSimulationSQLite(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "plexy.db")
+	if _, err := sqlite.Migrate(t.Context(), path, false); err != nil {
+		t.Fatal(err)
+	}
+	play(t, func() (storage.Storage, error) {
+		return sqlite.Open(t.Context(), sqlite.Config{Path: path, Owner: true})
+	})
+}
+
+func TestSimulationPostgres(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Database(t)
+	if _, err := postgres.Migrate(t.Context(), url, false); err != nil {
+		t.Fatal(err)
+	}
+	play(t, func() (storage.Storage, error) { return postgres.Open(t.Context(), postgres.Config{URL: url}) })
+}
