@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -11,6 +12,30 @@ import (
 	"plexy/internal/core/machine"
 	"plexy/internal/core/wallet"
 )
+
+// keepMoving calls Checkpoint as often as the server does, until the returned function is called.
+func keepMoving(b *testing.B, s *Store) func() {
+	ticker := time.NewTicker(100 * time.Millisecond)
+	done := make(chan struct{})
+	var wait sync.WaitGroup
+	wait.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			case <-ticker.C:
+				if err := s.Checkpoint(b.Context()); err != nil {
+					b.Error(err)
+				}
+			}
+		}
+	})
+	return func() {
+		ticker.Stop()
+		close(done)
+		wait.Wait()
+	}
+}
 
 // busyTime is the processor time of the process so far, in nanoseconds: unlike the time that passes it
 // hardly depends on what else the machine does.
@@ -34,6 +59,8 @@ func BenchmarkAuthorize(b *testing.B) {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
 			sh := newShop(b, fresh(b, Config{Owner: true}), 10_000)
 			var longest time.Duration
+			stop := keepMoving(b, sh.Store)
+			defer stop()
 			busy := busyTime()
 			b.ResetTimer()
 			batches(b.N, size, func(size int) {

@@ -64,7 +64,7 @@ func registerFaulty(tb testing.TB) {
 
 type openFunc = func(*libc.TLS, uintptr, uintptr, uintptr, int32, uintptr) int32
 
-func faultyOpen(tls *libc.TLS, _, name, file uintptr, flags int32, out uintptr) int32 {
+var faultyOpen openFunc = func(tls *libc.TLS, _, name, file uintptr, flags int32, out uintptr) int32 {
 	usual := at[lib.Tsqlite3_vfs](system.vfs)
 	rc := function[openFunc](usual.FxOpen)(tls, system.vfs, name, file, flags, out)
 	if rc != lib.SQLITE_OK || flags&lib.SQLITE_OPEN_WAL == 0 {

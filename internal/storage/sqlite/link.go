@@ -26,17 +26,20 @@ const (
 	reading purpose = iota
 	writing
 	copying // into another file: see Backup
+	moving  // the log into the file: see Checkpoint
 )
 
 // pragmas of each purpose. The writer's cache holds the growing ends of all trees and the busy wallets;
-// readers borrow from the page cache of the system. A checkpoint moves at most about 16 MiB.
+// readers borrow from the page cache of the system. Where nobody calls Checkpoint, a commit that finds
+// 8000 pages (32 MiB) in the log moves them.
 var pragmas = map[purpose][]string{
 	reading: {"query_only = on", "cache_size = -2048"},
 	writing: {
 		"synchronous = full", "fullfsync = on", "checkpoint_fullfsync = on", "foreign_keys = on",
-		"cache_size = -32768", "wal_autocheckpoint = 4000", "journal_size_limit = 67108864",
+		"cache_size = -32768", "wal_autocheckpoint = 8000", "journal_size_limit = 67108864",
 		"temp_store = memory",
 	},
+	moving: {"synchronous = full", "fullfsync = on", "checkpoint_fullfsync = on", "cache_size = -256"},
 }
 
 // readPatience is how long a reader waits for the rare moments in which WAL shuts readers out.

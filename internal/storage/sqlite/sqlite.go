@@ -63,6 +63,7 @@ type Store struct {
 	readers chan *link
 	reading int          // how many readers there are
 	owner   *flock.Flock // held while this process seals; nil otherwise
+	mover   mover
 	closed  chan struct{}
 	drops   atomic.Uint64
 }
@@ -128,7 +129,7 @@ func (s *Store) Close() error {
 	for range s.reading {
 		errs = append(errs, (<-s.readers).close())
 	}
-	errs = append(errs, s.writer.close())
+	errs = append(errs, s.mover.close(), s.writer.close())
 	if s.owner != nil {
 		errs = append(errs, s.owner.Close())
 	}

@@ -193,6 +193,35 @@ func TestReadersSeeCommits(t *testing.T) {
 	}
 }
 
+// The log is moved while batches are written, and begins anew.
+func TestCheckpoint(t *testing.T) {
+	sh := newShop(t, fresh(t, Config{Owner: true}), 1)
+	sh.ok(sh.Checkpoint(t.Context()))
+	state := func() progress {
+		at, err := checkpoint(t.Context(), sh.mover.link, "noop")
+		sh.ok(err)
+		return at
+	}
+	if at := state(); at.moved != 0 {
+		t.Errorf("a short log was moved: %+v", at)
+	}
+	var sold []machine.Instruction
+	for state().log < logged {
+		sold = append(sold, sh.sell(20)...)
+	}
+	var wait sync.WaitGroup
+	wait.Go(func() { sold = append(sold, sh.sell(20)...) })
+	sh.ok(sh.Checkpoint(t.Context()))
+	wait.Wait()
+	sh.ok(sh.Checkpoint(t.Context()))
+	sold = append(sold, sh.sell(1)...)
+	if at := state(); at.log >= logged {
+		t.Errorf("the log goes on growing: %+v", at)
+	}
+	sh.replays(sold)
+	sh.crashed().replays(sold)
+}
+
 func TestPeopleAreBounded(t *testing.T) {
 	c := newPeople(10)
 	for i := range 1000 {
