@@ -1,7 +1,6 @@
 package sim_test
 
 import (
-	"math/rand/v2"
 	"path/filepath"
 	"testing"
 
@@ -15,11 +14,8 @@ import (
 // play tells a story on a database that two openings share, as two processes do. They take turns: where
 // wallets are locked, one goroutine cannot commit in the middle of its own commit.
 func play(t *testing.T, open func() (storage.Storage, error)) {
-	first := *seed
-	if first == 0 {
-		first = rand.Uint64()
-	}
-	t.Logf("go test ./internal/sim -run %s -seed=%d -sqlsteps=%d", t.Name(), first, *sqlSteps)
+	first, steps := firstSeed(), length(*sqlSteps, 50_000, 1_500)
+	t.Logf("go test ./internal/sim -run %s -seed=%d -sqlsteps=%d", t.Name(), first, steps)
 	var stores [2]storage.Storage
 	reopen := func(i int) (storage.Storage, error) {
 		if stores[i] != nil {
@@ -43,7 +39,7 @@ func play(t *testing.T, open func() (storage.Storage, error)) {
 			}
 		}
 	}()
-	tally, err := sim.Run(t.Context(), sim.Config{Seed: first, Steps: *sqlSteps, Stores: stores,
+	tally, err := sim.Run(t.Context(), sim.Config{Seed: first, Steps: steps, Stores: stores,
 		Reopen: reopen})
 	t.Log(tally)
 	if err != nil {
