@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -47,7 +48,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintf(stderr, "plexy: %v\n", err)
+	oneLine := strings.NewReplacer("\n\t", " ", "\n", "; ").Replace(err.Error())
+	fmt.Fprintf(stderr, "plexy: %s\n", oneLine)
 	switch {
 	case errors.Is(err, app.ErrUsage), errors.Is(err, config.ErrConfig), !c.started:
 		return exitUsage

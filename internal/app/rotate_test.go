@@ -146,7 +146,8 @@ func TestTwoRotationsAtOnce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := a.replaceKeys(ctx, in, next, machine.Audit{ID: "aud_1"}); !errors.Is(err, storage.ErrConflict) {
+		_, err = a.replaceKeys(ctx, in, next, machine.Audit{ID: "aud_1"})
+		if !errors.Is(err, storage.ErrConflict) {
 			t.Errorf("a rotation of keys that are gone ended with %v", err)
 		}
 	})
