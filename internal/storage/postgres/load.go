@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"plexy/internal/clock"
 	"plexy/internal/core/machine"
 	"plexy/internal/storage/sqlstore"
 )
@@ -18,6 +19,9 @@ import (
 func (b *batch) load(ctx context.Context, keys *machine.Keys) (*machine.State, error) {
 	state := machine.NewState()
 	r := b.session.round()
+	if b.session.plans.outgrown(clock.System{}.Now()) {
+		r.add(discard, nil)
+	}
 	r.add(begin, nil)
 	b.askWallets(r, keys, state)
 	b.askCustomers(r, keys, state)

@@ -18,6 +18,7 @@ type session struct {
 	who        backend
 	types      map[string]uint32 // OIDs of the batch_… types
 	statements map[string]*pgconn.StatementDescription
+	plans      plans
 	scratch    rows // of the statement being added: its bytes are copied into the round
 }
 
@@ -27,10 +28,35 @@ type backend struct {
 	started int64 // microseconds since 1970-01-01 UTC
 }
 
+// plans says when the plans of the statements are made anew. They are made for arrays of any size and kept,
+// because making them costs more than running them. But while a table is small every plan looks as good as
+// any other, and one that was chosen then may read a whole index: that is free with ten rows, and ruin with
+// a million. So plans are kept for as many batches as there were before them, up to a bound of batches and
+// of time, and made anew for the size that the tables have by then.
+type plans struct {
+	batches int   // since they were made
+	keep    int   // for how many batches
+	made    int64 // microseconds
+}
+
+const (
+	longestKept = 1024
+	oldestPlan  = 10 * 1_000_000 // microseconds
+)
+
+// outgrown counts a batch, at the given time, and reports whether plans must be made anew for it.
+func (p *plans) outgrown(at int64) bool {
+	if p.batches < p.keep && at-p.made < oldestPlan && at >= p.made {
+		p.batches++
+		return false
+	}
+	*p = plans{batches: 1, keep: min(max(1, 2*p.keep), longestKept), made: at}
+	return true
+}
+
 // The session's own settings. Commits are never weakened, whatever the database or the role says, but an
-// operator's remote_apply stays. The plans of batches are made once, for arrays of any size, and must be
-// walks from key to key over indexes also when the statistics are of an empty table: so the planner is
-// not offered anything else. A process that vanished lets go of its locks within the limits below.
+// operator's remote_apply stays. Batches go from key to key over indexes, so the planner is offered nothing
+// else (see plans). A process that vanished lets go of its locks within the limits below.
 const sessionSettings = `
 set application_name = 'plexy batches';
 select set_config('synchronous_commit', case current_setting('synchronous_commit')

@@ -50,7 +50,8 @@ func bookOf(person int) int { return person * 613 % id.Books }
 
 func who(person int) machine.Who {
 	return machine.Who{
-		IIN: []string{fmt.Sprintf("iin-index-%032d", person)}, Phone: []string{fmt.Sprintf("phone-index-%032d", person)},
+		IIN:        []string{fmt.Sprintf("iin-index-%032d", person)},
+		Phone:      []string{fmt.Sprintf("phone-index-%032d", person)},
 		Generation: 1,
 	}
 }
@@ -84,7 +85,9 @@ func (w *shop) keyed(key string, c machine.Command) machine.Instruction {
 	request := w.ids.New(id.Request)
 	return machine.Instruction{
 		Command: c, Scope: shopMerchant, Key: key, Fingerprint: [32]byte{1}, Render: render,
-		Origin: journal.Origin{RequestID: request, APIKeyID: "key_01JABCDEFGHJKMNPQRSTVWXYZ0", IdempotencyKey: key},
+		Origin: journal.Origin{
+			RequestID: request, APIKeyID: "key_01JABCDEFGHJKMNPQRSTVWXYZ0", IdempotencyKey: key,
+		},
 	}
 }
 
@@ -98,7 +101,8 @@ func render(o machine.Outcome) machine.Reply {
 		status = 422
 	}
 	return machine.Reply{Status: status, Body: fmt.Appendf(nil,
-		`{"walletTransactionId":%q,"walletTransactionStatus":"SUCCESS","amount":1,"currency":"KZT","reason":%q,`+
+		`{"walletTransactionId":%q,"walletTransactionStatus":"SUCCESS","amount":1,"currency":"KZT",`+
+			`"reason":%q,`+
 			`"state":"authorized","authorizedAmount":1,"capturedAmount":0,"canceledAmount":0,"expiredAmount":0}`,
 		o.Transaction.ID, o.Reason)}
 }

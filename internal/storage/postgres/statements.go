@@ -25,6 +25,7 @@ var batchTypes = []string{
 // Names of the statements of a batch, in the order in which they run. That order, and the order of the
 // rows within each statement, is the same in every process: it is the order of locks.
 const (
+	discard         = "discard_plans"
 	begin           = "begin"
 	lockPayers      = "lock_payers"
 	lockOwners      = "lock_owners"
@@ -59,12 +60,14 @@ const (
 // statements are prepared on every session of a lane. Load's reads run after the locks, each with a view
 // of its own, so that they see what the former holders of the locks have committed.
 var statements = map[string]string{
-	begin:  "begin isolation level read committed read write",
-	commit: "commit",
+	discard: "discard plans",
+	begin:   "begin isolation level read committed read write",
+	commit:  "commit",
 
 	// $1, $2: IIN indexes and their currencies ('' for all); $3: transactions. All wallets of a batch are
 	// locked by one statement, whichever of the three it is, and so in one order.
-	lockPayers: `select ` + of("w", sqlstore.WalletColumns) + ` from ` + payers + ` order by w.id for update of w`,
+	lockPayers: `select ` + of("w", sqlstore.WalletColumns) + ` from ` + payers +
+		` order by w.id for update of w`,
 	lockOwners: `select ` + of("w", sqlstore.WalletColumns) + ` from wallet_transactions t
 		join wallets w on w.id = t.wallet_id where t.id = any($1::text[]) order by w.id for update of w`,
 	lockBoth: `select ` + of("v", sqlstore.WalletColumns) + ` from wallets v where v.id = any(array(
