@@ -108,12 +108,16 @@ func render(o machine.Outcome) machine.Reply {
 }
 
 // run commits the instructions as one batch of a lane.
-func run(ctx context.Context, s storage.Storage, lane int, in ...machine.Instruction) ([]machine.Outcome, error) {
+func run(
+	ctx context.Context, s storage.Storage, lane int, in ...machine.Instruction,
+) ([]machine.Outcome, error) {
 	return commit.Batch{Storage: s, Clock: clock.System{}, Lane: lane, Instructions: in}.Run(ctx)
 }
 
 // insist runs one instruction until it is decided.
-func insist(ctx context.Context, s storage.Storage, lane int, in machine.Instruction) (machine.Outcome, error) {
+func insist(
+	ctx context.Context, s storage.Storage, lane int, in machine.Instruction,
+) (machine.Outcome, error) {
 	outcomes, err := insistAll(ctx, s, lane, []machine.Instruction{in})
 	if err != nil {
 		return machine.Outcome{}, err
