@@ -13,6 +13,14 @@ import (
 	"plexy/internal/app"
 )
 
+// often is how many rounds a test goes: fewer in its short form.
+func often(rounds int) int {
+	if testing.Short() {
+		return 2
+	}
+	return rounds
+}
+
 // spenders are callers that spend from the same wallets until they are told to stop.
 type spenders struct {
 	callers sync.WaitGroup
@@ -71,7 +79,8 @@ func TestStaffBesideSpenders(t *testing.T) {
 		var shop app.NewMerchant
 		r.record(&shop, "merchant", "create", "--name", "Shop")
 		people := []payer{person(1), person(2), person(3), person(4)}
-		const first, each, rounds = 100_000, 1_000, 5
+		const first, each = 100_000, 1_000
+		rounds := often(5)
 		for _, p := range people {
 			r.do(p.of("wallet", "top-up", "--amount", strconv.Itoa(first))...)
 		}
@@ -91,13 +100,13 @@ func TestStaffBesideSpenders(t *testing.T) {
 		for _, p := range people {
 			var w app.Wallet
 			r.record(&w, p.of("wallet", "show")...)
-			if w.Posted != first+rounds*each || w.Available != w.Posted-w.Pending || w.Status != "active" {
+			if w.Posted != first+int64(rounds*each) || w.Available != w.Posted-w.Pending || w.Status != "active" {
 				t.Errorf("a wallet ended as %+v", w)
 			}
 			held += w.Pending
 		}
 		// people[0] is also spent from by blocksAtOnce, with one success each.
-		if want := sp.ok.Load() + rounds; held != want {
+		if want := sp.ok.Load() + int64(rounds); held != want {
 			t.Errorf("%d is held and %d authorizations held 1 each", held, want)
 		}
 		if _, blocked := sp.cases.Load("wallet_blocked"); !blocked {
@@ -156,7 +165,8 @@ func TestRotationUnderLoad(t *testing.T) {
 			return status == 201 && made.Status == "SUCCESS"
 		})
 		var last app.Rotation
-		for n := range 4 {
+		rounds := often(4)
+		for n := range rounds {
 			r.record(&last, "vault", "rotate", "--reason", "yearly")
 			if last.Generation != int64(3+2*n) || last.Resealed != len(people)+n || last.Finished {
 				t.Errorf("rotation %d is %+v", n, last)

@@ -14,11 +14,12 @@ import (
 // Open opens the database, checks that environment and master key are this installation's, and opens the
 // vault. With Options.Install an empty database becomes an installation. A process that does not fit gets
 // ErrInstallation and has written nothing.
-func Open(ctx context.Context, cfg config.Config, o Options) (*App, error) {
-	p, err := placeOf(cfg)
+func Open(ctx context.Context, cfg config.Config, o Options) (_ *App, err error) {
+	p, err := placeOf(cfg, o.Serve)
 	if err != nil {
 		return nil, err
 	}
+	defer func() { err = errors.Join(err, p.close()) }()
 	a := newApp(cfg, o)
 	in, err := p.peek(ctx)
 	empty := errors.Is(err, storage.ErrNotFound)
@@ -57,7 +58,7 @@ func (a *App) open(ctx context.Context, p place, o Options, empty bool) error {
 			return err
 		}
 	}
-	if a.Storage, a.drops, err = p.open(ctx, o.Serve); err != nil {
+	if a.Storage, a.drops, err = p.open(ctx); err != nil {
 		return fmt.Errorf("%w (plexy migrate brings an older schema up to date)", err)
 	}
 	if empty {
@@ -132,11 +133,12 @@ func (a *App) install(ctx context.Context, serve bool) error {
 
 // Migrate brings the schema of the database up to date and names the migrations that it ran, or with
 // dryRun would run. A process whose master key or environment does not fit gets ErrInstallation.
-func Migrate(ctx context.Context, cfg config.Config, dryRun bool) ([]string, error) {
-	p, err := placeOf(cfg)
+func Migrate(ctx context.Context, cfg config.Config, dryRun bool) (names []string, err error) {
+	p, err := placeOf(cfg, false)
 	if err != nil {
 		return nil, err
 	}
+	defer func() { err = errors.Join(err, p.close()) }()
 	in, err := p.peek(ctx)
 	switch {
 	case errors.Is(err, storage.ErrNotFound):

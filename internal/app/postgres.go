@@ -14,46 +14,57 @@ const (
 	commandReaders = 2
 )
 
-// postgresPlace is one database, with any number of servers.
+// postgresPlace is one database, with any number of servers. What peek opened is what open hands over:
+// connecting is the dearest part of a command.
 type postgresPlace struct {
-	url  string
-	fail func(point string) error
+	cfg   postgres.Config
+	store *postgres.Store // opened and not handed over; nil otherwise
 }
 
-func (p postgresPlace) peek(ctx context.Context) (in storage.Installation, err error) {
-	store, err := postgres.Open(ctx, postgres.Config{URL: p.url, Lanes: commandLanes, Readers: 1})
-	if err != nil {
+func newPostgresPlace(url string, serve bool, fail func(point string) error) *postgresPlace {
+	p := &postgresPlace{cfg: postgres.Config{URL: url, Fail: fail}}
+	if !serve {
+		p.cfg.Lanes, p.cfg.Readers = commandLanes, commandReaders
+	}
+	return p
+}
+
+func (p *postgresPlace) peek(ctx context.Context) (in storage.Installation, err error) {
+	if p.store, err = postgres.Open(ctx, p.cfg); err != nil {
 		return in, err
 	}
-	defer func() { err = errors.Join(err, store.Close()) }()
-	empty, err := store.Empty(ctx)
+	empty, err := p.store.Empty(ctx)
 	if err != nil {
 		return in, err
 	}
 	if empty {
 		return in, storage.ErrNotFound
 	}
-	return store.Installation(ctx)
+	return p.store.Installation(ctx)
 }
 
 // claim has nothing to claim.
-func (p postgresPlace) claim() (func() error, error) { return nil, nil }
+func (p *postgresPlace) claim() (func() error, error) { return nil, nil }
 
-func (p postgresPlace) migrate(ctx context.Context, dryRun bool) ([]string, error) {
-	return postgres.Migrate(ctx, p.url, dryRun)
+func (p *postgresPlace) migrate(ctx context.Context, dryRun bool) ([]string, error) {
+	return postgres.Migrate(ctx, p.cfg.URL, dryRun)
 }
 
-func (p postgresPlace) open(ctx context.Context, serve bool) (storage.Storage, func() uint64, error) {
-	cfg := postgres.Config{URL: p.url, Fail: p.fail}
-	if !serve {
-		cfg.Lanes, cfg.Readers = commandLanes, commandReaders
+func (p *postgresPlace) open(ctx context.Context) (storage.Storage, func() uint64, error) {
+	if p.store == nil {
+		return nil, nil, errors.New("the database was not looked at before it was opened")
 	}
-	store, err := postgres.Open(ctx, cfg)
-	if err != nil {
+	if err := p.store.Ready(ctx); err != nil {
 		return nil, nil, err
 	}
-	if err := store.Ready(ctx); err != nil {
-		return nil, nil, errors.Join(err, store.Close())
-	}
+	store := p.store
+	p.store = nil
 	return store, nil, nil
+}
+
+func (p *postgresPlace) close() error {
+	if p.store == nil {
+		return nil
+	}
+	return p.store.Close()
 }

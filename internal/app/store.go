@@ -25,24 +25,28 @@ type place interface {
 	migrate(ctx context.Context, dryRun bool) ([]string, error)
 	// open opens the migrated database. The function returned beside it counts how often what was
 	// remembered of the database has become void; nil where nobody else's commits matter.
-	open(ctx context.Context, serve bool) (storage.Storage, func() uint64, error)
+	open(ctx context.Context) (storage.Storage, func() uint64, error)
+	// close ends what peek left open and open did not hand over.
+	close() error
 }
 
-func placeOf(cfg config.Config) (place, error) {
+// placeOf returns where the installation is. serve tells whether a server will use it, or one command.
+func placeOf(cfg config.Config, serve bool) (place, error) {
 	fail, err := failer(cfg.Test.FailPoint)
 	if err != nil {
 		return nil, err
 	}
 	if path, ok := cfg.SQLitePath(); ok {
-		return sqlitePlace{path, fail}, nil
+		return sqlitePlace{path, serve, fail}, nil
 	}
-	return postgresPlace{cfg.Database, fail}, nil
+	return newPostgresPlace(cfg.Database, serve, fail), nil
 }
 
 // sqlitePlace is one file.
 type sqlitePlace struct {
-	path string
-	fail func(point string) error
+	path  string
+	serve bool
+	fail  func(point string) error
 }
 
 func (p sqlitePlace) peek(ctx context.Context) (storage.Installation, error) {
@@ -70,9 +74,12 @@ func (p sqlitePlace) migrate(ctx context.Context, dryRun bool) ([]string, error)
 	return sqlite.Migrate(ctx, p.path, dryRun)
 }
 
-func (p sqlitePlace) open(ctx context.Context, serve bool) (storage.Storage, func() uint64, error) {
-	cfg := sqlite.Config{Path: p.path, Owner: serve, Fail: p.fail}
-	if !serve {
+// close has nothing to close: a look at a file is over when it is over.
+func (p sqlitePlace) close() error { return nil }
+
+func (p sqlitePlace) open(ctx context.Context) (storage.Storage, func() uint64, error) {
+	cfg := sqlite.Config{Path: p.path, Owner: p.serve, Fail: p.fail}
+	if !p.serve {
 		cfg.Readers = 1
 	}
 	store, err := sqlite.Open(ctx, cfg)
