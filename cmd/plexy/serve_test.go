@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -72,6 +73,20 @@ func TestFirstStartOfASandbox(t *testing.T) {
 		}
 		r.do("verify")
 	})
+}
+
+// TestFirstStartThatFails: an address that is taken does not use up the demo, whose key is shown once.
+func TestFirstStartThatFails(t *testing.T) {
+	r := newRig(t)
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	r.refuse(exitTrouble, "address already in use", "serve", "--listen", taken.Addr().String())
+	if made := pasted(t, r.serve().banner, 0, ""); made.Status != "SUCCESS" {
+		t.Errorf("the demo of the next start answered %+v", made)
+	}
 }
 
 func TestProductionHasNoDemo(t *testing.T) {

@@ -33,10 +33,13 @@ type demo struct {
 	wallet   Wallet
 }
 
-// makeDemo makes a merchant and a funded wallet in a sandbox that is new. On SQLite, where there is one
-// server, "new" is "has no merchant": a first start that was interrupted is made up for. On PostgreSQL
+// beginDemo funds the demo wallet of a sandbox that is new; nil when it is not. On SQLite, where there is
+// one server, "new" is "has no merchant": a first start that was interrupted is made up for. On PostgreSQL
 // several servers may start at once, and the one that made the installation makes the demo.
-func (a *App) makeDemo(ctx context.Context) (*demo, error) {
+//
+// The merchant comes with finishDemo, when the server answers: its key is shown once, and a start that
+// fails must not have used that up.
+func (a *App) beginDemo(ctx context.Context) (*demo, error) {
 	if a.Config.Environment != config.Sandbox {
 		return nil, nil
 	}
@@ -53,7 +56,6 @@ func (a *App) makeDemo(ctx context.Context) (*demo, error) {
 	iin, phone := customer.Example(0)
 	d := &demo{phone: phone.Reveal(), iin: iin.Reveal()}
 	holder := Holder{Phone: d.phone, IIN: d.iin, Currency: string(money.KZT)}
-	// The wallet first: a demo merchant is the sign that all is there.
 	_, err = a.Fund(ctx, Funding{
 		Direction: machine.TopUp, Holder: holder, Amount: demoFunds,
 		Reference: demoReference, Reason: "demo of a new sandbox",
@@ -66,10 +68,15 @@ func (a *App) makeDemo(ctx context.Context) (*demo, error) {
 		return nil, fmt.Errorf("show the demo wallet: %w", err)
 	}
 	d.wallet = details.Wallet
-	if d.merchant, err = a.CreateMerchant(ctx, demoName, "demo of a new sandbox"); err != nil {
-		return nil, err
-	}
 	return d, nil
+}
+
+// finishDemo makes the demo's merchant; nothing for nil.
+func (a *App) finishDemo(ctx context.Context, d *demo) (err error) {
+	if d != nil {
+		d.merchant, err = a.CreateMerchant(ctx, demoName, "demo of a new sandbox")
+	}
+	return err
 }
 
 // announce tells a person where everything is, and after the first start of a sandbox how to pay.

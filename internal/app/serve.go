@@ -88,7 +88,7 @@ func (s *Server) start(ctx context.Context, cfg config.Config, out Output) (err 
 		return err
 	}
 	built = append(built, s.app.Close)
-	demo, err := s.app.makeDemo(ctx)
+	demo, err := s.app.beginDemo(ctx)
 	if err != nil {
 		return err
 	}
@@ -109,6 +109,10 @@ func (s *Server) start(ctx context.Context, cfg config.Config, out Output) (err 
 		Clock: s.app.clock, Log: s.log, Metrics: s.metrics,
 	})
 	if err != nil {
+		return err
+	}
+	built = append([]func() error{func() error { return s.listener.Shutdown(ctx) }}, built...)
+	if err = s.app.finishDemo(ctx, demo); err != nil {
 		return err
 	}
 	s.tasks = s.startTasks()
