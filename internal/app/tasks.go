@@ -24,6 +24,8 @@ const (
 	// expireBatch is how many holds one look asks for; they share a few commits.
 	expireBatch = 256
 	sweepEvery  = time.Minute
+	// checkpointEvery keeps what SQLite has to move at a time small; it costs nothing while nothing grows.
+	checkpointEvery = 100 * time.Millisecond
 	// sweepBatch rows are deleted at a time, so that no transaction is long.
 	sweepBatch  = 1000
 	sweepRounds = 60
@@ -52,6 +54,9 @@ func (s *Server) startTasks() *tasks {
 	t := &tasks{cancel: cancel}
 	s.every(ctx, t, "release lapsed holds", expireEvery, s.expire)
 	s.every(ctx, t, "sweep old replies", sweepEvery, s.sweep)
+	if log, ok := s.app.Storage.(interface{ Checkpoint(context.Context) error }); ok {
+		s.every(ctx, t, "move the log into the database", checkpointEvery, log.Checkpoint)
+	}
 	if s.app.Config.MetricsListen != "" { // nobody reads it otherwise
 		s.every(ctx, t, "add up the books", balanceEvery, s.addUp)
 	}
