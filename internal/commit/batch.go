@@ -51,7 +51,9 @@ func (b Batch) Run(ctx context.Context) ([]machine.Outcome, error) {
 
 // RunOne commits one instruction, as often as other processes win the race for the same rows, and
 // returns its outcome. ErrStale means that it must be made anew.
-func RunOne(ctx context.Context, s storage.Storage, c clock.Clock, in machine.Instruction) (machine.Outcome, error) {
+func RunOne(
+	ctx context.Context, s storage.Storage, c clock.Clock, in machine.Instruction,
+) (machine.Outcome, error) {
 	batch := Batch{Storage: s, Clock: c, Instructions: []machine.Instruction{in}}
 	outcomes, err := batch.persist(ctx)
 	if err != nil {

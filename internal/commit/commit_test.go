@@ -50,7 +50,8 @@ func newHouse(t *testing.T, funds int64) *house {
 	h := &house{t: t, storage: &spoilt{Storage: memory.New()}, ids: id.NewMaker()}
 	ctx := t.Context()
 	must(t, h.storage.Install(ctx, storage.Installation{Environment: "sandbox", Generation: 1}))
-	must(t, h.storage.CreateMerchant(ctx, merchant.Merchant{ID: shop, Name: "Shop", Settings: merchant.Defaults()},
+	must(t, h.storage.CreateMerchant(ctx,
+		merchant.Merchant{ID: shop, Name: "Shop", Settings: merchant.Defaults()},
 		access.Key{ID: "key_1", Merchant: shop}, machine.Audit{ID: "aud_1"}))
 	o, err := commit.RunOne(ctx, h.storage, clock.System{}, machine.Instruction{Command: machine.Fund{
 		Direction: machine.TopUp, Who: alice, Currency: "KZT", Amount: funds,

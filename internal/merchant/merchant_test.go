@@ -17,7 +17,9 @@ func TestSet(t *testing.T) {
 		{"hold_expiry", "7d", merchant.Settings{HoldMicros: (168 * time.Hour).Microseconds()}},
 		{"hold_expiry", "1s", merchant.Settings{HoldMicros: time.Second.Microseconds()}},
 		{"hold_expiry", "30d", merchant.Settings{HoldMicros: (720 * time.Hour).Microseconds()}},
-		{"order_reference", "reject", merchant.Settings{HoldMicros: merchant.Defaults().HoldMicros, RejectRepeats: true}},
+		{"order_reference", "reject", merchant.Settings{
+			HoldMicros: merchant.Defaults().HoldMicros, RejectRepeats: true,
+		}},
 		{"order_reference", "allow", merchant.Defaults()},
 	} {
 		got, err := merchant.Defaults().Set(c.name, c.value)
