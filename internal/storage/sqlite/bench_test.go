@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"plexy/internal/core/machine"
 	"plexy/internal/core/wallet"
+	"plexy/internal/storage"
 )
 
 // keepMoving calls Checkpoint as often as the server does, until the returned function is called.
@@ -132,4 +134,46 @@ func BenchmarkPlainInserts(b *testing.B) {
 		})
 		sh.ok(err)
 	})
+}
+
+// One operation is a look at one transaction and its records.
+func BenchmarkGet(b *testing.B) {
+	sh := newShop(b, fresh(b, Config{}), 10)
+	made := sh.try1(sh.authorize()).Transaction
+	ctx, cancel := context.WithTimeout(b.Context(), time.Hour)
+	defer cancel()
+	busy := busyTime()
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if _, err := sh.Transaction(ctx, sh.merchant, made.ID); err != nil {
+				b.Error(err)
+			}
+			if _, err := sh.Operations(ctx, made.ID); err != nil {
+				b.Error(err)
+			}
+		}
+	})
+	b.ReportMetric(float64(busyTime()-busy)/float64(b.N), "cpu-ns/op")
+}
+
+// One operation is a list of the newest 20 of 20,000 transactions.
+func BenchmarkList(b *testing.B) {
+	sh := newShop(b, fresh(b, Config{}), 10)
+	batches(20_000, 500, func(size int) {
+		in := make([]machine.Instruction, size)
+		for i := range in {
+			in[i] = sh.authorize()
+		}
+		sh.run(in...)
+	})
+	busy := busyTime()
+	b.ResetTimer()
+	for b.Loop() {
+		page, err := sh.Transactions(b.Context(), storage.Query{Merchant: sh.merchant, Limit: 20})
+		if err != nil || len(page) != 20 {
+			b.Fatal(len(page), err)
+		}
+	}
+	b.ReportMetric(float64(busyTime()-busy)/float64(b.N), "cpu-ns/op")
 }

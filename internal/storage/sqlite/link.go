@@ -17,6 +17,7 @@ import (
 type link struct {
 	conn  *engine.Conn
 	stmts map[string]*engine.Stmt // by the text they were asked for with
+	cut   chan struct{}           // closed to cut the statement under way off; nil while nobody listens
 }
 
 // purpose says what a connection is for.
@@ -73,6 +74,23 @@ func uri(path string) string {
 }
 
 func (l *link) close() error { return l.conn.Close() }
+
+// within runs fn and cuts the statement under way off when ctx ends.
+func (l *link) within(ctx context.Context, fn func() error) error {
+	if l.cut == nil {
+		l.cut = make(chan struct{})
+		l.conn.SetInterrupt(l.cut)
+	}
+	now := l.cut
+	stop := context.AfterFunc(ctx, func() { close(now) })
+	err := fn()
+	if !stop() {
+		<-now // it is being closed, or was
+		l.conn.SetInterrupt(nil)
+		l.cut = nil
+	}
+	return cut(ctx, err)
+}
 
 // prepare returns the statement for sql, made once for the life of the connection. SQLite takes $1 for a
 // name, so it is written ?1, which is a number.

@@ -177,11 +177,9 @@ func (s *Store) Read(ctx context.Context, fn func(sqlstore.DB) error) error {
 		return errClosed
 	case l = <-s.readers:
 	}
-	l.conn.SetInterrupt(ctx.Done())
-	err := fn(l)
-	l.conn.SetInterrupt(nil)
+	err := l.within(ctx, func() error { return fn(l) })
 	s.readers <- l
-	return cut(ctx, err)
+	return err
 }
 
 var errClosed = fmt.Errorf("%w: the database was closed", storage.ErrUnavailable)
@@ -193,16 +191,16 @@ func (s *Store) Snapshot(ctx context.Context, fn func(context.Context, storage.B
 		return fmt.Errorf("open a snapshot: %w", err)
 	}
 	defer func() { _ = l.close() }() // it only read
-	l.conn.SetInterrupt(ctx.Done())
-	defer l.conn.SetInterrupt(nil)
-	if err := l.run("begin"); err != nil {
-		return fmt.Errorf("begin a snapshot: %w", sorted(err))
-	}
-	// The view is taken by the first read, not by begin.
-	if _, err := version(ctx, l); err != nil {
-		return fmt.Errorf("begin a snapshot: %w", sorted(err))
-	}
-	return cut(ctx, fn(ctx, books{sqlstore.Books{DB: l}}))
+	return l.within(ctx, func() error {
+		if err := l.run("begin"); err != nil {
+			return fmt.Errorf("begin a snapshot: %w", err)
+		}
+		// The view is taken by the first read, not by begin.
+		if _, err := version(ctx, l); err != nil {
+			return fmt.Errorf("begin a snapshot: %w", err)
+		}
+		return fn(ctx, books{sqlstore.Books{DB: l}})
+	})
 }
 
 // books adds the walk over the replies, which SQLite keeps in the order in which they came.

@@ -222,6 +222,25 @@ func TestCheckpoint(t *testing.T) {
 	sh.crashed().replays(sold)
 }
 
+// A read ends with its context, and the connection serves the next one.
+func TestReadsEnd(t *testing.T) {
+	s := fresh(t, Config{Readers: 1})
+	for range 3 {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
+		err := s.Read(ctx, func(db sqlstore.DB) error {
+			return db.Query(ctx, "with recursive n(i) as (select 1 union all select i + 1 from n) "+
+				"select count(*) from n", nil, func(sqlstore.Row) error { return nil })
+		})
+		cancel()
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("a query without end: %v", err)
+		}
+		if err := s.Ready(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestPeopleAreBounded(t *testing.T) {
 	c := newPeople(10)
 	for i := range 1000 {
