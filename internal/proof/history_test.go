@@ -18,22 +18,22 @@ import (
 // It is right if there is an order of all operations, each at some moment between its two times, in which
 // a wallet of the plainest kind (walletModel) gives the same answers.
 
-const historySales = 48 // transactions in one history at most
+const historySales = 32 // transactions in one history at most
 
 // step is what was asked. Sale is a number that stands for a transaction's id.
 type step struct {
 	kind   string // authorize, capture, cancel, refund, get, show
 	sale   int
-	amount int64
+	amount int32
 }
 
-// counters are the amounts of one transaction.
+// counters are the amounts of one transaction. They are small, because the checker keeps many states.
 type counters struct {
 	made, failed                             bool
-	authorized, captured, canceled, refunded int64
+	authorized, captured, canceled, refunded int32
 }
 
-func (c counters) remaining() int64 { return c.authorized - c.captured - c.canceled }
+func (c counters) remaining() int32 { return c.authorized - c.captured - c.canceled }
 
 // sight is what was heard.
 type sight struct {
@@ -41,7 +41,7 @@ type sight struct {
 	reason string // of a refusal
 	sale   counters
 	// of show
-	available, pending int64
+	available, pending int32
 }
 
 // heard says what kind of answer came.
@@ -56,7 +56,7 @@ const (
 
 // purse is a wallet of the plainest kind. It is compared with ==.
 type purse struct {
-	available, pending int64
+	available, pending int32
 	sales              [historySales]counters
 }
 
@@ -100,7 +100,7 @@ func (p purse) do(s step) (purse, sight) {
 }
 
 // walletModel judges histories of a wallet that began with the given money.
-func walletModel(start int64) porcupine.Model {
+func walletModel(start int32) porcupine.Model {
 	seed := maphash.MakeSeed()
 	return porcupine.Model{
 		Init: func() any { return purse{available: start} },
@@ -120,7 +120,7 @@ func walletModel(start int64) porcupine.Model {
 }
 
 // judge checks a history; it must be decided.
-func judge(t *testing.T, start int64, history []porcupine.Operation) bool {
+func judge(t *testing.T, start int32, history []porcupine.Operation) bool {
 	t.Helper()
 	switch porcupine.CheckOperationsTimeout(walletModel(start), history, time.Minute) {
 	case porcupine.Ok:
@@ -178,14 +178,14 @@ func (o *observer) choose(dice *rand.Rand) (step, bool) {
 			return step{}, false
 		}
 		o.next++
-		return step{"authorize", o.next - 1, 1 + dice.Int64N(600)}, true
+		return step{"authorize", o.next - 1, 1 + dice.Int32N(600)}, true
 	}
 	sale := o.made[dice.IntN(len(o.made))]
 	kind := []string{"capture", "capture", "cancel", "refund", "get"}[dice.IntN(5)]
 	if kind == "get" {
 		return step{kind: kind, sale: sale}, true
 	}
-	return step{kind, sale, 1 + dice.Int64N(300)}, true
+	return step{kind, sale, 1 + dice.Int32N(300)}, true
 }
 
 // observe does one step and writes down what it saw. With a key it asks until there is a decision, which
@@ -216,14 +216,14 @@ func (o *observer) ask(s step, keyed bool) (sight, answer) {
 	switch s.kind {
 	case "show":
 		b, err := o.site.wallet(o.payer)
-		return sight{heard: done, available: b.Available, pending: b.Pending},
+		return sight{heard: done, available: int32(b.Available), pending: int32(b.Pending)},
 			answer{err: err, status: http.StatusOK}
 	case "authorize":
-		r, keyed = authorize(o.payer, s.amount, fmt.Sprint("SALE-", s.sale)), true
+		r, keyed = authorize(o.payer, int64(s.amount), fmt.Sprint("SALE-", s.sale)), true
 	case "get":
 		r, keyed = read(o.id(s.sale)), true
 	default:
-		r = operate(s.kind, o.id(s.sale), s.amount)
+		r = operate(s.kind, o.id(s.sale), int64(s.amount))
 	}
 	var a answer
 	if keyed {
@@ -250,8 +250,8 @@ func sightOf(s step, a answer) sight {
 		return sight{heard: refused, reason: a.Reason}
 	}
 	return sight{heard: done, sale: counters{
-		made: true, failed: a.Status == "FAILED", authorized: a.Authorized, captured: a.Captured,
-		canceled: a.Canceled, refunded: a.Refunded,
+		made: true, failed: a.Status == "FAILED", authorized: int32(a.Authorized), captured: int32(a.Captured),
+		canceled: int32(a.Canceled), refunded: int32(a.Refunded),
 	}}
 }
 
@@ -274,10 +274,10 @@ func histories(t *testing.T, s *site) {
 		watched []*observer
 		wait    sync.WaitGroup
 	)
-	for _, p := range s.fund(volume(t, 10), historyStart) {
+	for _, p := range s.fund(volume(t, 14), historyStart) {
 		o := &observer{site: s, client: c, payer: p, began: time.Now()}
 		watched = append(watched, o)
-		wait.Go(func() { o.watch(6, 60) })
+		wait.Go(func() { o.watch(5, 50) })
 	}
 	wait.Wait()
 	count, silent := 0, 0
@@ -368,7 +368,7 @@ func TestHistoryCheckerCatches(t *testing.T) {
 }
 
 // play makes the history of one client at a plain wallet.
-func play(start int64, steps []step) []porcupine.Operation {
+func play(start int32, steps []step) []porcupine.Operation {
 	p := purse{available: start}
 	var history []porcupine.Operation
 	for i, s := range steps {

@@ -31,6 +31,9 @@ func TestPostgresRestartedUnderLoad(t *testing.T) {
 		if err := end(); err != nil {
 			t.Fatal(err)
 		}
+		if i == 0 { // long enough that some caller is sent away
+			sh.await(t, "a caller hears that the database is away", func() bool { return sh.client.refused.Load() > 0 })
+		}
 		time.Sleep(rand.N(400 * time.Millisecond)) // down for a while
 		if err := cluster.Start(context.Background()); err != nil {
 			t.Fatal(err)
@@ -47,9 +50,6 @@ func TestPostgresRestartedUnderLoad(t *testing.T) {
 	stop()
 	if slowest > backLimit {
 		t.Errorf("after the database was back it took %v until the service was, at most %v", slowest, backLimit)
-	}
-	if n := sh.client.refused.Load(); n == 0 {
-		t.Error("not one 503 while the database was down: this proves little")
 	}
 	sh.audit()
 	t.Logf("%d answers were 503; service again after %v at most", sh.client.refused.Load(), slowest)
@@ -70,20 +70,22 @@ func TestConnectionCutDuringCommit(t *testing.T) {
 	sh.keyed = 3
 	stop := sh.work()
 	defer stop()
-	p.oneIn.Store(12)
-	end := time.Now().Add(time.Duration(volume(t, 10)) * time.Second)
-	for time.Now().Before(end) && sh.fault() == nil {
-		time.Sleep(300 * time.Millisecond)
-		p.cutAll()
+	p.oneIn.Store(6)
+	goal := int64(volume(t, 10)) // cuts of each kind
+	enough := func() bool {
+		return p.cuts[cutBefore].Load() >= goal && p.cuts[cutMiddle].Load() >= goal && p.cuts[cutAfter].Load() >= goal
+	}
+	for end := time.Now().Add(settleLimit); !enough() && sh.fault() == nil; {
+		if time.Now().After(end) {
+			t.Errorf("after %v there were too few cuts: this proves little", settleLimit)
+			break
+		}
+		time.Sleep(time.Second)
+		p.cutAll() // now and then also between commits
 	}
 	p.oneIn.Store(0)
 	stop()
 	sh.audit()
-	for kind := range p.cuts {
-		if n := p.cuts[kind].Load(); n < 5 {
-			t.Errorf("only %d commits were cut in way %d: this proves little", n, kind)
-		}
-	}
 	for _, w := range sh.tills {
 		if w.unanswered > 0 {
 			t.Errorf("till %d was left without a decision %d times, though the database could be asked",

@@ -15,7 +15,8 @@ import (
 var program struct {
 	once   sync.Once
 	folder string
-	path   string
+	path   string // as it is shipped
+	racing string // for servers: the same, or with the race detector if this test has it
 	err    error
 }
 
@@ -29,35 +30,45 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// programPath returns the path of the built program.
+// programPath returns the path of the built program, for the command line.
 func programPath(t testing.TB) string {
 	t.Helper()
-	program.once.Do(func() { program.path, program.err = build() })
+	program.once.Do(func() { program.err = build() })
 	if program.err != nil {
 		t.Fatal(program.err)
 	}
 	return program.path
 }
 
-func build() (string, error) {
+// serverPath returns the path of the program that serves.
+func serverPath(t testing.TB) string {
+	t.Helper()
+	programPath(t)
+	return program.racing
+}
+
+func build() error {
 	folder, err := os.MkdirTemp("", "plexy-proof-")
 	if err != nil {
-		return "", fmt.Errorf("make a folder for the program: %w", err)
+		return fmt.Errorf("make a folder for the program: %w", err)
 	}
 	program.folder = folder
-	path := filepath.Join(folder, "plexy")
-	arguments := []string{"build", "-o", path}
-	environment := append(os.Environ(), "CGO_ENABLED=0") // as it is shipped
-	if raceBuilt {
-		arguments = append(arguments, "-race")
-		environment = os.Environ()
+	program.path = filepath.Join(folder, "plexy")
+	program.racing = program.path
+	if err := compile("0", "-o", program.path); err != nil || !raceBuilt {
+		return err
 	}
-	cmd := exec.Command("go", append(arguments, "plexy/cmd/plexy")...)
-	cmd.Env = environment
+	program.racing = filepath.Join(folder, "plexy-race")
+	return compile("1", "-race", "-o", program.racing)
+}
+
+func compile(cgo string, arguments ...string) error {
+	cmd := exec.Command("go", append(append([]string{"build"}, arguments...), "plexy/cmd/plexy")...)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED="+cgo)
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build the program: %w\n%s", err, out)
+		return fmt.Errorf("build the program: %w\n%s", err, out)
 	}
-	return path, nil
+	return nil
 }
 
 // plainEnvironment is ours without any setting of the program, so that only what a test says holds.

@@ -75,6 +75,7 @@ func (s *site) addServer(environment ...string) *server {
 	s.servers = append(s.servers, v)
 	s.Cleanup(func() {
 		v.kill()
+		v.checkLog()
 		if s.Failed() {
 			s.Logf("end of the log of %s:\n%s", v.address, v.logTail())
 		}
@@ -121,7 +122,7 @@ func (v *server) launch() error {
 		return fmt.Errorf("open the server's log: %w", err)
 	}
 	defer log.Close()
-	cmd := exec.Command(programPath(v.site), v.args...)
+	cmd := exec.Command(serverPath(v.site), v.args...)
 	cmd.Env = append(plainEnvironment(), v.env...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = leashed()
@@ -258,6 +259,19 @@ func (v *server) log() string {
 		return err.Error()
 	}
 	return string(text)
+}
+
+// checkLog looks for what no server may ever write, whatever happens to it.
+func (v *server) checkLog() {
+	v.site.Helper()
+	log := v.log()
+	for _, never := range []string{
+		"WARNING: DATA RACE", "a handler panicked", "fatal error:", "assertion", "goroutine 1 [", "the books do not balance",
+	} {
+		if at := strings.Index(log, never); at >= 0 {
+			v.site.Errorf("the log of %s has %q:\n%s", v.address, never, log[max(0, at-200):min(len(log), at+4000)])
+		}
+	}
 }
 
 // logTail is the end of the log, without most of the lines about requests that went well.
