@@ -137,8 +137,8 @@ func Places(first, n int) string {
 	return b.String()
 }
 
-// HashBook returns the book of a row that has no id of its own: the hash (FNV-1a, 64 bits) of the parts
-// of its unique key, so that one key always falls into one book.
+// HashBook returns the book of a row that has no id of its own: the hash of the parts of its unique key
+// (FNV-1a of 64 bits, stirred as MurmurHash3 ends), so that one key always falls into one book.
 func HashBook(parts ...string) int64 {
 	h := uint64(14695981039346656037)
 	for _, p := range parts {
@@ -147,5 +147,7 @@ func HashBook(parts ...string) int64 {
 		}
 		h = (h ^ 0xff) * 1099511628211 // a byte that no UTF-8 text has, between the parts
 	}
-	return int64((h >> 32) % id.Books)
+	h = (h ^ h>>33) * 0xff51afd7ed558ccd
+	h = (h ^ h>>33) * 0xc4ceb9fe1a85ec53
+	return int64((h ^ h>>33) % id.Books)
 }

@@ -1,0 +1,118 @@
+package sqlite
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"plexy/internal/core/machine"
+	"plexy/internal/storage/sqlstore"
+)
+
+func column(tb testing.TB, s *Store, sql string, args ...any) []string {
+	tb.Helper()
+	var found []string
+	err := s.Read(tb.Context(), func(db sqlstore.DB) error {
+		return db.Query(tb.Context(), sql, args, func(r sqlstore.Row) error {
+			found = append(found, r.Text())
+			return nil
+		})
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return found
+}
+
+// Every table of money has its book, last in every key and index, so that books can move to machines of
+// their own (house.md 4.4b). The rows of idempotency are found by number here; their book is theirs too.
+func TestBooksInTheCatalog(t *testing.T) {
+	s := fresh(t, Config{})
+	plain := []string{"api_keys", "audits", "customers", "goose_db_version", "idempotency_hashes",
+		"idempotency_runs", "installation", "merchants", "vault_keys"}
+	tables := column(t, s, "select name from sqlite_schema where type = 'table' and name not like 'sqlite_%'")
+	for _, table := range tables {
+		columns := column(t, s, "select name from pragma_table_info($1)", table)
+		if slices.Contains(plain, table) {
+			continue
+		}
+		if !slices.Contains(columns, "book") {
+			t.Errorf("%s has no book; if it holds no money, say so here", table)
+		}
+		if table == "idempotency" {
+			continue
+		}
+		indexes := column(t, s, "select name from pragma_index_list($1)", table)
+		if len(indexes) == 0 {
+			t.Errorf("%s has no key", table)
+		}
+		for _, index := range indexes {
+			key := column(t, s, "select name from pragma_index_info($1) order by seqno", index)
+			if key[len(key)-1] != "book" {
+				t.Errorf("%s: index %s ends in %s", table, index, key[len(key)-1])
+			}
+		}
+	}
+	for _, table := range append(plain, "wallets", "journal") {
+		if !slices.Contains(tables, table) {
+			t.Errorf("there is no table %s any more", table)
+		}
+	}
+}
+
+// Both engines have the same migrations, by number and name.
+func TestMigrationsOfBothEngines(t *testing.T) {
+	names := func(folder string) (found []string) {
+		entries, err := os.ReadDir(folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			found = append(found, e.Name())
+		}
+		return found
+	}
+	ours, theirs := names("migrations"), names("../postgres/migrations")
+	if !slices.Equal(ours, theirs) {
+		t.Errorf("SQLite has %v, PostgreSQL %v", ours, theirs)
+	}
+}
+
+// The hot look-ups are served by an index, whatever the planner thinks of an empty table.
+func TestPlans(t *testing.T) {
+	s := fresh(t, Config{})
+	list := "select id from wallet_transactions where merchant_id = $1 and created_at >= $2 and id >= $3 " +
+		"and id < $4 order by id desc limit 20"
+	for _, c := range []struct{ sql, want string }{
+		{list, "USING INDEX wallet_transactions_merchant (merchant_id=? AND id>? AND id<?)"},
+		{strings.Replace(list, "created_at >=", "order_reference =", 1), "wallet_transactions_reference"},
+		{"select id from wallet_transactions where authorized - captured - canceled - expired > 0 " +
+			"and expires_at > 0 and expires_at <= $1 order by expires_at, id limit $2",
+			"wallet_transactions_due (expires_at>? AND expires_at<?)"},
+		{"select id from wallets where customer_id = $1", "INDEX"},
+		{"select row from idempotency_hashes where run = $1 and hash = $2 order by row", "(run=? AND hash=?)"},
+	} {
+		plan := ""
+		err := s.Read(t.Context(), func(db sqlstore.DB) error {
+			return db.Query(t.Context(), "explain query plan "+c.sql, nil, func(r sqlstore.Row) error {
+				r.Int64()
+				r.Int64()
+				r.Int64()
+				plan += r.Text() + "; "
+				return nil
+			})
+		})
+		if err != nil || !strings.Contains(plan, c.want) || strings.Contains(plan, "TEMP B-TREE") {
+			t.Errorf("%s\nis run by %s: %v", c.sql, plan, err)
+		}
+	}
+}
+
+// The index of sealed runs is made of this hash, so it must be the same for ever.
+func TestHashKeyStaysTheSame(t *testing.T) {
+	got := hashKey(machine.ReplyKey{Scope: "mer_1", Key: "8e03978e-40d5-43e8-bc93-6894a57f9324"})
+	if want := uint64(0x95fafc8ef0b2c88a); got != want {
+		t.Errorf("%#x", got)
+	}
+}
