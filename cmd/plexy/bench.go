@@ -38,10 +38,11 @@ The exit code is 1 when a bound is missed.`,
 	}
 	cmd.Flags().BoolVar(&quick, "quick", false, "small databases and short windows; judges nothing")
 	cmd.Flags().StringVar(&work, "work", ".", "folder for the databases, on the disk to be measured")
-	for _, part := range []*cobra.Command{c.benchLoad(), c.benchEcho(), c.benchFill(), c.benchOneTransaction()} {
+	parts := []*cobra.Command{c.benchLoad(), c.benchEcho(), c.benchFill(), c.benchOneTransaction()}
+	for _, part := range parts {
 		part.Hidden = true
-		cmd.AddCommand(part)
 	}
+	cmd.AddCommand(parts...)
 	return cmd
 }
 

@@ -165,7 +165,8 @@ func writeFigures(out io.Writer, figures []figure) (bool, error) {
 // writeRows prints the medians behind the figures.
 func (r *results) writeRows(out io.Writer) error {
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "row\trequests/s\tlowest\thighest\tp50 ms\tp99 ms\tserver CPU µs\tload CPU µs\tpeak MiB\t")
+	fmt.Fprintln(t, "row\trequests/s\tlowest\thighest\tp50 ms\tp99 ms\t"+
+		"server CPU µs\tload CPU µs\tpeak MiB\t")
 	milli := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 	micro := func(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
 	for _, row := range r.rows {

@@ -141,8 +141,8 @@ func TestLoadUsesEachTransactionOnce(t *testing.T) {
 func TestLoadMeasuresOnlyTheWindow(t *testing.T) {
 	s := newShop()
 	outcome, err := playOn(t, s,
-		Phase{Operation: Authorize, WarmUp: 50 * time.Millisecond}, // a preparation, not measured
-		Phase{Operation: Authorize, WarmUp: 50 * time.Millisecond, Window: 100 * time.Millisecond},
+		Phase{Operation: Authorize, WarmUp: 300 * time.Millisecond}, // a preparation, not measured
+		Phase{Operation: Authorize, WarmUp: 500 * time.Millisecond, Window: time.Second},
 	)
 	if err != nil {
 		t.Fatal(err)

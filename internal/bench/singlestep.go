@@ -29,11 +29,13 @@ const stripeBook = 0
 var (
 	readReply = "select " + sqlstore.ReplyColumns +
 		" from idempotency where scope = $1 and key = $2 and book = $3"
-	readTerms = "select " + sqlstore.TermsColumns + ", vault_generation from merchants, installation where id = $1"
+	readTerms = "select " + sqlstore.TermsColumns +
+		", vault_generation from merchants, installation where id = $1"
 	lockPayer = "select " + of("w", sqlstore.WalletColumns) + ", " + of("c", sqlstore.CustomerColumns) +
 		" from customers c join wallets w on w.customer_id = c.id" +
 		" where c.iin_index = any($1) and w.currency = $2 for update of w"
-	lockStripe = "select " + sqlstore.StripeColumns + " from stripes where account = $1 and book = $2 for update"
+	lockStripe = "select " + sqlstore.StripeColumns +
+		" from stripes where account = $1 and book = $2 for update"
 	openStripe = "insert into stripes (" + sqlstore.StripeColumns +
 		") values ($1, $2, $3, 0, 0, 0, 0, 0) on conflict do nothing"
 
@@ -42,7 +44,8 @@ var (
 		" version = $6, last_object = $7, last_sequence = $8 where id = $1 and book = $2"
 	changeStripe = "update stripes set credits_pending = $3, version = $4 where account = $1 and book = $2"
 	newRecord    = insertOne("journal", sqlstore.RecordColumns)
-	newReply     = insertOne("idempotency", "scope, key, book, fingerprint, status, body, request_id, created_at")
+	newReply     = insertOne("idempotency",
+		"scope, key, book, fingerprint, status, body, request_id, created_at")
 )
 
 func insertOne(table, columns string) string {
@@ -135,9 +138,10 @@ func (s *singleStep) save(ctx context.Context) error {
 	c := &s.state.Changes
 	for _, id := range c.NewTransactions {
 		t := s.state.Transactions[id]
-		if err := s.write(ctx, newTransaction, t.ID, t.Book, t.Merchant, t.Wallet, string(t.Currency),
+		err := s.write(ctx, newTransaction, t.ID, t.Book, t.Merchant, t.Wallet, string(t.Currency),
 			t.OrderReference, t.Amount, string(t.Status), string(t.Failure), t.Authorized, t.Captured,
-			t.Canceled, t.Expired, t.Refunded, t.Sequence, t.CreatedAt, t.UpdatedAt, t.ExpiresAt); err != nil {
+			t.Canceled, t.Expired, t.Refunded, t.Sequence, t.CreatedAt, t.UpdatedAt, t.ExpiresAt)
+		if err != nil {
 			return err
 		}
 	}
@@ -153,8 +157,9 @@ func (s *singleStep) save(ctx context.Context) error {
 	}
 	for _, key := range c.Replies {
 		stored := s.state.Replies[key]
-		if err := s.write(ctx, newReply, key.Scope, key.Key, sqlstore.HashBook(key.Scope, key.Key),
-			stored.Fingerprint[:], stored.Reply.Status, stored.Reply.Body, stored.RequestID, stored.At); err != nil {
+		err := s.write(ctx, newReply, key.Scope, key.Key, sqlstore.HashBook(key.Scope, key.Key),
+			stored.Fingerprint[:], stored.Reply.Status, stored.Reply.Body, stored.RequestID, stored.At)
+		if err != nil {
 			return err
 		}
 	}

@@ -116,7 +116,8 @@ func (w *worker) accept(kind Operation, status int, body []byte) error {
 	case List:
 		w.cursor = w.cursor[:0]
 		if w.page++; w.page%pagesDeep != 0 {
-			w.cursor = append(w.cursor, stringAfter(body, bytes.LastIndex(body, cursorField), len(cursorField))...)
+			at := bytes.LastIndex(body, cursorField)
+			w.cursor = append(w.cursor, stringAfter(body, at, len(cursorField))...)
 		}
 	}
 	return nil
