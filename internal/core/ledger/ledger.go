@@ -72,15 +72,16 @@ func (a Account) Running() Running {
 }
 
 // Debit returns the account after p took from it, or the refusal: InsufficientFunds when the account is
-// capped and holds too little, AmountOutOfRange when a total would overflow.
+// capped and holds too little, AmountOutOfRange when a total of an uncapped one would overflow.
 func (a Account) Debit(p Posting) (Account, reject.Reason) {
 	next := a
 	next.Version++
-	if !move(p, &next.Totals.DebitsPending, &next.Totals.DebitsPosted) {
+	fits := move(p, &next.Totals.DebitsPending, &next.Totals.DebitsPosted)
+	switch {
+	case a.Capped && (!fits || next.Totals.Available() < 0):
+		return a, reject.InsufficientFunds // what cannot be counted any more is not there either
+	case !fits:
 		return a, reject.AmountOutOfRange
-	}
-	if a.Capped && next.Totals.Available() < 0 {
-		return a, reject.InsufficientFunds
 	}
 	next.check(p)
 	return next, ""

@@ -72,6 +72,8 @@ func TestFloor(t *testing.T) {
 			reject.InsufficientFunds},
 		{"settling needs no new money", ledger.Totals{DebitsPending: 5, CreditsPosted: 5}, true,
 			posting(ledger.Settle, 5), ""},
+		{"beyond 64 bits", ledger.Totals{DebitsPosted: 1, CreditsPosted: 5}, true, posting(ledger.Post, most),
+			reject.InsufficientFunds},
 		{"uncapped", ledger.Totals{}, false, posting(ledger.Post, most), ""},
 		{"pending overflow", ledger.Totals{DebitsPending: 1}, false, posting(ledger.Hold, most),
 			reject.AmountOutOfRange},

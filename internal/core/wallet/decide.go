@@ -77,9 +77,6 @@ func (w Wallet) hold(p ledger.Posting, at int64) (Wallet, reject.Reason) {
 		return w, reject.LimitExceeded
 	}
 	account, no := w.Account.Debit(p)
-	if no == reject.AmountOutOfRange {
-		no = reject.InsufficientFunds // a hold beyond what can be counted is beyond what is there
-	}
 	if no != "" {
 		return w, no
 	}
