@@ -2,6 +2,7 @@ package machine_test
 
 import (
 	"fmt"
+	"math"
 
 	"plexy/internal/core/journal"
 	"plexy/internal/core/ledger"
@@ -118,7 +119,7 @@ func (t *trial) expect(op operation, s *sale) reject.Reason {
 	case blocking, unblocking:
 		t.blocked = op.kind == blocking
 	case toppingUp:
-		if op.amount > 1<<62 || t.credits > 1<<62 {
+		if op.amount > math.MaxInt64-t.credits {
 			return reject.AmountOutOfRange
 		}
 		t.credits += op.amount
@@ -153,6 +154,8 @@ func (t *trial) expectOn(op operation, s *sale) reject.Reason {
 		return reject.NothingCaptured
 	case op.kind == refunding && op.amount > s.captured-s.refunded:
 		return reject.AmountExceedsCaptured
+	case op.kind == refunding && op.amount > math.MaxInt64-t.credits:
+		return reject.AmountOutOfRange
 	case op.kind == refunding:
 		s.refunded += op.amount
 		t.credits += op.amount
