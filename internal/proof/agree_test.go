@@ -41,7 +41,8 @@ func script(s *site) string {
 		return a
 	}
 	rich, poor, nobody := s.fund(1, 100_000)[0], s.fund(1, 50)[0], s.person()
-	for i, p := range []payer{rich, poor, nobody, {rich.phone, poor.iin}, {rich.phone, "123"}, {"12", rich.iin}} {
+	payers := []payer{rich, poor, nobody, {rich.phone, poor.iin}, {rich.phone, "123"}, {"12", rich.iin}}
+	for i, p := range payers {
 		r := authorize(p, 1000, fmt.Sprint("ORDER-Ж-", i))
 		say(c.do(r))
 		say(c.do(r))
@@ -74,7 +75,8 @@ func script(s *site) string {
 	for _, query := range []string{
 		"limit=3", "limit=100", "status=FAILED", "status=SUCCESS&limit=1", "orderReference=TWICE", "status=NEW",
 		"limit=0", "limit=101", "cursor=!", "cursor=eyJvZmZzZXQiOjJ9", "status=success", "createdFrom=yesterday",
-		"createdFrom=2000-01-01T00:00:00Z&createdTo=2001-01-01T00:00:00Z", "createdFrom=2000-01-01T00:00:00%2B05:00",
+		"createdFrom=2000-01-01T00:00:00Z&createdTo=2001-01-01T00:00:00Z",
+		"createdFrom=2000-01-01T00:00:00%2B05:00",
 	} {
 		say(c.do(request{method: http.MethodGet, path: "/v1/wallet/transactions/?" + query}))
 	}

@@ -127,12 +127,14 @@ func expiryWhileDown(t *testing.T, s *site, c *client, p payer) {
 
 func awaitState(t *testing.T, c *client, id, state string) {
 	t.Helper()
-	awaitThat(t, c, id, fmt.Sprint("the state ", state), func(got transaction) bool { return got.State == state })
+	is := func(got transaction) bool { return got.State == state }
+	awaitThat(t, c, id, fmt.Sprint("the state ", state), is)
 }
 
 func awaitExpired(t *testing.T, c *client, id string, amount int64) {
 	t.Helper()
-	awaitThat(t, c, id, fmt.Sprint(amount, " expired"), func(got transaction) bool { return got.Expired == amount })
+	has := func(got transaction) bool { return got.Expired == amount }
+	awaitThat(t, c, id, fmt.Sprint(amount, " expired"), has)
 }
 
 // awaitThat reads the transaction until the condition holds, for as long as a release may take.

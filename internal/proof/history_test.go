@@ -304,7 +304,8 @@ func tell(ops []porcupine.Operation) string {
 	slices.SortFunc(ops, func(a, b porcupine.Operation) int { return int(a.Return/2 - b.Return/2) })
 	text := ""
 	for _, op := range ops {
-		text += fmt.Sprintf("%12d %12d client %d %+v -> %+v\n", op.Call, op.Return, op.ClientId, op.Input, op.Output)
+		text += fmt.Sprintf("%12d %12d client %d %+v -> %+v\n",
+			op.Call, op.Return, op.ClientId, op.Input, op.Output)
 	}
 	return text
 }

@@ -84,7 +84,8 @@ func raceRefunds(t *testing.T, s *site) {
 	for i := range requests {
 		requests[i] = operate("refund", held.ID, 600)
 	}
-	expect(t, tally(t, c.crowd(requests, c.settle)), map[string]int{"200": 16, "422 amount_exceeds_captured": 48})
+	answers := c.crowd(requests, c.settle)
+	expect(t, tally(t, answers), map[string]int{"200": 16, "422 amount_exceeds_captured": 48})
 	got := c.get(held.ID)
 	if got.Refunded != 9600 || got.State != "partially_refunded" || len(got.Operations) != 18 {
 		t.Errorf("after the race: %+v", got)
@@ -233,7 +234,8 @@ func raceOrderReference(t *testing.T, s *site) {
 			for i := range requests {
 				requests[i] = authorize(rich, 10, reference)
 			}
-			expect(t, tally(t, c.crowd(requests, c.settle)), map[string]int{"201": 1, "422 order_reference_exists": 31})
+			answers := c.crowd(requests, c.settle)
+			expect(t, tally(t, answers), map[string]int{"201": 1, "422 order_reference_exists": 31})
 		})
 	}
 	wait.Wait()

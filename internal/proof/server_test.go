@@ -180,6 +180,14 @@ func (v *server) exitError() error {
 	return v.exit
 }
 
+// signal sends a signal to the running process.
+func (v *server) signal(what syscall.Signal) {
+	v.site.Helper()
+	if err := syscall.Kill(v.pid(), what); err != nil {
+		v.site.Errorf("send %v to %s: %v", what, v.address, err)
+	}
+}
+
 // pid is the running process's, or 0.
 func (v *server) pid() int {
 	v.mu.Lock()
@@ -266,7 +274,8 @@ func (v *server) checkLog() {
 	v.site.Helper()
 	log := v.log()
 	for _, never := range []string{
-		"WARNING: DATA RACE", "a handler panicked", "fatal error:", "assertion", "goroutine 1 [", "the books do not balance",
+		"WARNING: DATA RACE", "a handler panicked", "fatal error:", "assertion", "goroutine 1 [",
+		"the books do not balance",
 	} {
 		if at := strings.Index(log, never); at >= 0 {
 			v.site.Errorf("the log of %s has %q:\n%s", v.address, never, log[max(0, at-200):min(len(log), at+4000)])

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -133,4 +134,22 @@ func TestSeveralReadYourWrites(t *testing.T) {
 // TestSeveralCrash kills one of three servers at random, again and again.
 func TestSeveralCrash(t *testing.T) {
 	crash(newCluster(t), kills(t))
+}
+
+// TestSeveralPauses freezes a random server for a moment, with whatever locks and half-done batches it has
+// in its hands, and lets it go on as if no time had passed.
+func TestSeveralPauses(t *testing.T) {
+	s := newCluster(t)
+	sh := openShop(s, 12)
+	stop := sh.work()
+	defer stop()
+	for range volume(t, 10) {
+		time.Sleep(rand.N(200 * time.Millisecond))
+		v := s.servers[rand.IntN(len(s.servers))]
+		v.signal(syscall.SIGSTOP)
+		time.Sleep(100*time.Millisecond + rand.N(900*time.Millisecond))
+		v.signal(syscall.SIGCONT)
+	}
+	stop()
+	sh.audit()
 }

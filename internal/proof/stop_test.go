@@ -48,9 +48,10 @@ func TestStopUnderLoad(t *testing.T) {
 				t.Fatal(err)
 			}
 			for i, h := range held {
-				if got := c.get(h.ID); got.Captured != captured[i] || count(got.Operations, "capture") != int(captured[i]) {
+				got := c.get(h.ID)
+				if n := int64(count(got.Operations, "capture")); n != captured[i] || got.Captured != captured[i] {
 					t.Errorf("caller %d heard of %d captures of 1; the transaction has %d of them, %d in sum", i,
-						captured[i], count(got.Operations, "capture"), got.Captured)
+						captured[i], n, got.Captured)
 					captured[i] = got.Captured
 				}
 			}
