@@ -17,10 +17,10 @@ func Step(s *State, at Stamp, in Instruction) Outcome {
 		}
 	}
 	o := decide(s, at, in)
-	if o.Stale || in.Render == nil {
+	if o.Stale {
 		return o
 	}
-	if !o.Replayed {
+	if !o.Replayed && in.Render != nil {
 		o.Reply = in.Render(o)
 	}
 	if f, ok := in.Command.(Fund); ok && f.Reference != "" && o.Reason == "" && !o.Replayed {
