@@ -12,9 +12,9 @@ import (
 
 // observe counts one batch and what its instructions came to.
 func (s *Server) observe(r commit.Report) {
-	s.metrics.Batch(r.Size, r.Elapsed, result(r.Err))
-	for _, done := range r.Outcomes {
-		s.metrics.Operation(kind(done.Command), outcome(done.Outcome))
+	s.metrics.Batch(len(r.Instructions), r.Elapsed, result(r.Err))
+	for i := range r.Outcomes {
+		s.metrics.Operation(kind(r.Instructions[i].Command), outcome(&r.Outcomes[i]))
 	}
 }
 
@@ -67,7 +67,7 @@ func kind(c machine.Command) string {
 }
 
 // outcome names what an instruction came to: ok, replayed, stale, or why it was refused or failed.
-func outcome(o machine.Outcome) string {
+func outcome(o *machine.Outcome) string {
 	switch {
 	case o.Stale:
 		return "stale"

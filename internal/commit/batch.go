@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"time"
 
 	"plexy/internal/clock"
 	"plexy/internal/core/machine"
@@ -18,16 +19,17 @@ type Batch struct {
 	Clock        clock.Clock
 	Lane         int
 	Instructions []machine.Instruction
+
+	outcomes []machine.Outcome // of the last run; the room is used again
 }
 
-// Run commits the batch once and returns the outcomes in order. Nothing was saved when it returns an
+// Run commits the batch once and returns the outcomes in order, valid until it runs again. Nothing was saved when it returns an
 // error, unless that is storage.ErrUncertain. A broken assertion panics.
-func (b Batch) Run(ctx context.Context) ([]machine.Outcome, error) {
+func (b *Batch) Run(ctx context.Context) ([]machine.Outcome, error) {
 	var keys machine.Keys
 	for _, in := range b.Instructions {
 		keys.Add(in)
 	}
-	outcomes := make([]machine.Outcome, len(b.Instructions))
 	err := b.Storage.Commit(ctx, b.Lane, func(ctx context.Context, batch storage.Batch) error {
 		state, err := batch.Load(ctx, &keys)
 		if err != nil {
@@ -35,8 +37,9 @@ func (b Batch) Run(ctx context.Context) ([]machine.Outcome, error) {
 		}
 		// The stamp is taken under the locks, so that what waited for them is not older than what it saw.
 		at := machine.Stamp{At: b.Clock.Now()}
-		for i, in := range b.Instructions {
-			outcomes[i] = machine.Step(state, at, in)
+		b.outcomes = b.outcomes[:0]
+		for _, in := range b.Instructions {
+			b.outcomes = append(b.outcomes, machine.Step(state, at, in))
 		}
 		if !state.Changed() {
 			return nil
@@ -46,7 +49,7 @@ func (b Batch) Run(ctx context.Context) ([]machine.Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	return outcomes, nil
+	return b.outcomes, nil
 }
 
 // RunOne commits one instruction, as often as other processes win the race for the same rows, and
@@ -66,7 +69,7 @@ func RunOne(
 }
 
 // persist runs the batch until it is committed, within the bounds on tries.
-func (b Batch) persist(ctx context.Context) (outcomes []machine.Outcome, err error) {
+func (b *Batch) persist(ctx context.Context) (outcomes []machine.Outcome, err error) {
 	for try, lost := 0, 0; try < tries && lost < conflictTries; {
 		outcomes, err = b.Run(ctx)
 		switch {
@@ -84,42 +87,47 @@ func (b Batch) persist(ctx context.Context) (outcomes []machine.Outcome, err err
 	return nil, err
 }
 
-// run commits the batch and puts an outcome or an error on every ticket. An assertion that breaks, and a
-// batch that cannot be saved as a whole, are met by running each instruction alone, so that only the
-// guilty one suffers.
-func (c *Committer) run(lane int, batch []*ticket) error {
-	err := c.commit(lane, batch)
+// run commits the tickets' instructions and answers their callers. An assertion that breaks, and a batch
+// that cannot be saved as a whole, are met by running each instruction alone, so that only the guilty one
+// suffers. b is the lane's, with room from the batch before.
+func (c *Committer) run(b *Batch, batch []*ticket) {
+	b.Instructions = b.Instructions[:0]
+	for _, t := range batch {
+		b.Instructions = append(b.Instructions, t.in)
+	}
+	start := c.cfg.Clock.Now()
+	outcomes, err := commit(b)
+	elapsed := time.Duration(c.cfg.Clock.Now()-start) * time.Microsecond
 	switch {
 	case err == nil:
-		return nil
-	case errors.Is(err, storage.ErrUncertain): // first: why it is uncertain may be trouble of another class
-		c.cfg.Alarm("batch uncertain", err)
-		fail(batch, ErrUnknown)
+		c.answer(batch, outcomes, nil)
 	case errors.Is(err, storage.ErrUnavailable), errors.Is(err, storage.ErrTransient):
 		c.cfg.Alarm("batch not saved", err)
-		fail(batch, ErrBusy)
+		c.answer(batch, nil, ErrBusy)
+	case errors.Is(err, storage.ErrUncertain):
+		c.cfg.Alarm("batch uncertain", err)
+		c.answer(batch, nil, ErrUnknown)
 	case len(batch) > 1:
 		c.cfg.Alarm("batch broken; running each instruction alone", err)
 		for i := range batch {
-			c.run(lane, batch[i:i+1])
+			c.run(b, batch[i:i+1])
 		}
+		return
 	case errors.Is(err, storage.ErrConflict):
-		fail(batch, ErrBusy)
+		c.answer(batch, nil, ErrBusy)
 	default:
 		c.cfg.Alarm("instruction set aside", err)
-		fail(batch, ErrInternal)
+		c.answer(batch, nil, ErrInternal)
 	}
-	return err
-}
-
-func fail(batch []*ticket, err error) {
-	for _, t := range batch {
-		t.err = err
-	}
+	c.cfg.Observe(Report{
+		Lane: b.Lane, Elapsed: elapsed, Instructions: b.Instructions, Outcomes: outcomes, Err: err,
+	})
+	clear(b.outcomes) // nothing of one caller is kept longer than the batch
+	clear(b.Instructions)
 }
 
 // commit turns a broken assertion into an error: the transaction of the batch is rolled back by then.
-func (c *Committer) commit(lane int, batch []*ticket) (err error) {
+func commit(b *Batch) (outcomes []machine.Outcome, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("assertion: %v\n%s", p, debug.Stack())
@@ -127,18 +135,5 @@ func (c *Committer) commit(lane int, batch []*ticket) (err error) {
 	}()
 	ctx, cancel := context.WithTimeout(context.Background(), batchDeadline)
 	defer cancel()
-	b := Batch{Storage: c.cfg.Storage, Clock: c.cfg.Clock, Lane: lane}
-	for _, t := range batch {
-		b.Instructions = append(b.Instructions, t.in)
-	}
-	outcomes, err := b.persist(ctx)
-	if err != nil {
-		return err
-	}
-	for i, t := range batch {
-		if t.outcome = outcomes[i]; t.outcome.Stale {
-			t.err = ErrStale
-		}
-	}
-	return nil
+	return b.persist(ctx)
 }

@@ -52,18 +52,14 @@ type Config struct {
 	Alarm func(what string, err error)
 }
 
-// Report describes one batch.
+// Report describes one batch. Its slices are used again by the next batch: they are the observer's only
+// while Observe runs.
 type Report struct {
-	Lane, Size int
-	Elapsed    time.Duration
-	Outcomes   []Done
-	Err        error
-}
-
-// Done is one instruction of a batch and what it came to.
-type Done struct {
-	Command machine.Command
-	Outcome machine.Outcome
+	Lane         int
+	Elapsed      time.Duration
+	Instructions []machine.Instruction
+	Outcomes     []machine.Outcome // of each instruction; none when the batch was not saved
+	Err          error
 }
 
 // Committer runs one loop per lane of its storage.
@@ -83,7 +79,18 @@ type ticket struct {
 	in      machine.Instruction
 	outcome machine.Outcome
 	err     error
-	done    chan struct{}
+	done    chan struct{} // holds one token once the outcome or the error is there
+}
+
+// tickets are used again: an outcome carries a whole transaction with its wallet and record.
+var tickets = sync.Pool{New: func() any { return &ticket{done: make(chan struct{}, 1)} }}
+
+// leave takes what the ticket was given for and gives the ticket back.
+func (t *ticket) leave() (machine.Outcome, error) {
+	outcome, err := t.outcome, t.err
+	t.in, t.outcome, t.err = machine.Instruction{}, machine.Outcome{}, nil
+	tickets.Put(t)
+	return outcome, err
 }
 
 // New starts the loops of a Committer. Close stops them.
@@ -109,7 +116,8 @@ func New(cfg Config) *Committer {
 // instruction goes on whether or not the caller still waits: a client that hangs up does not cancel
 // money.
 func (c *Committer) Submit(ctx context.Context, book int, in machine.Instruction) (machine.Outcome, error) {
-	t := &ticket{in: in, done: make(chan struct{})}
+	t := tickets.Get().(*ticket)
+	t.in = in
 	key := machine.ReplyKey{Scope: in.Scope, Key: in.Key}
 	second, err := c.enqueue(t, book*len(c.lanes)/1024, key)
 	if err != nil {
@@ -117,13 +125,13 @@ func (c *Committer) Submit(ctx context.Context, book int, in machine.Instruction
 	}
 	select {
 	case <-t.done:
-		return t.outcome, t.err
+		return t.leave()
 	case <-ctx.Done():
 	}
 	select {
 	case <-t.done: // both were ready: the outcome is worth more
-		return t.outcome, t.err
-	default:
+		return t.leave()
+	default: // the loop still holds the ticket: it is not used again
 	}
 	if second {
 		return machine.Outcome{}, ErrInProgress
@@ -182,12 +190,10 @@ func (c *Committer) Close() {
 func (c *Committer) loop(lane int, queue chan *ticket) {
 	defer c.loops.Done()
 	batch := make([]*ticket, 0, BatchLimit)
+	b := Batch{Storage: c.cfg.Storage, Clock: c.cfg.Clock, Lane: lane}
 	for first := range queue {
 		batch = fill(append(batch[:0], first), queue)
-		start := c.cfg.Clock.Now()
-		err := c.run(lane, batch)
-		c.answer(batch)
-		c.observe(lane, batch, time.Duration(c.cfg.Clock.Now()-start)*time.Microsecond, err)
+		c.run(&b, batch)
 	}
 }
 
@@ -207,7 +213,8 @@ func fill(batch []*ticket, queue chan *ticket) []*ticket {
 	return batch
 }
 
-func (c *Committer) answer(batch []*ticket) {
+// answer hands each caller the outcome, or err.
+func (c *Committer) answer(batch []*ticket, outcomes []machine.Outcome, err error) {
 	c.mu.Lock()
 	for _, t := range batch {
 		if t.in.Key == "" {
@@ -219,17 +226,13 @@ func (c *Committer) answer(batch []*ticket) {
 		}
 	}
 	c.mu.Unlock()
-	for _, t := range batch {
-		close(t.done)
-	}
-}
-
-func (c *Committer) observe(lane int, batch []*ticket, elapsed time.Duration, err error) {
-	r := Report{Lane: lane, Size: len(batch), Elapsed: elapsed, Err: err}
-	for _, t := range batch {
-		if t.err == nil {
-			r.Outcomes = append(r.Outcomes, Done{t.in.Command, t.outcome})
+	for i, t := range batch {
+		t.err = err
+		if err == nil {
+			if t.outcome = outcomes[i]; t.outcome.Stale {
+				t.err = ErrStale
+			}
 		}
+		t.done <- struct{}{} // never waits: there is one token a ticket
 	}
-	c.cfg.Observe(r)
 }

@@ -181,7 +181,7 @@ func (p *process) run(lane int) (outcomes []machine.Outcome, err error) {
 			err = fmt.Errorf("assertion: %v", broken)
 		}
 	}()
-	return commit.Batch{
+	return (&commit.Batch{
 		Storage: port{p.store, p}, Clock: p.clock, Lane: lane, Instructions: p.batch,
-	}.Run(p.s.ctx)
+	}).Run(p.s.ctx)
 }

@@ -111,7 +111,8 @@ func render(o machine.Outcome) machine.Reply {
 func run(
 	ctx context.Context, s storage.Storage, lane int, in ...machine.Instruction,
 ) ([]machine.Outcome, error) {
-	return commit.Batch{Storage: s, Clock: clock.System{}, Lane: lane, Instructions: in}.Run(ctx)
+	b := commit.Batch{Storage: s, Clock: clock.System{}, Lane: lane, Instructions: in}
+	return b.Run(ctx)
 }
 
 // insist runs one instruction until it is decided.
