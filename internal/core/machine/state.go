@@ -75,13 +75,25 @@ type Changes struct {
 }
 
 // NewState returns an empty working set.
-func NewState() *State {
+func NewState() *State { return new(Keys).NewState() }
+
+// NewState returns an empty working set with room for what k names.
+func (k *Keys) NewState() *State {
+	payers, replies := len(k.Payers), len(k.Replies)
+	objects := payers + len(k.Transactions)
 	return &State{
-		Terms: map[string]wallet.Terms{}, Replies: map[ReplyKey]Stored{}, References: map[string]Reference{},
-		Transactions: map[string]wallet.Transaction{}, Wallets: map[string]wallet.Wallet{},
-		WalletOf: map[Holding]string{}, Customers: map[string]wallet.Customer{}, ByIIN: map[string]string{},
-		ByPhone: map[string]string{}, OrderReferences: map[OrderReference]bool{},
-		Changes: Changes{listed: map[string]bool{}},
+		Terms: map[string]wallet.Terms{}, References: map[string]Reference{},
+		Replies:      make(map[ReplyKey]Stored, replies),
+		Transactions: make(map[string]wallet.Transaction, objects),
+		Wallets:      make(map[string]wallet.Wallet, objects),
+		WalletOf:     make(map[Holding]string, objects),
+		Customers:    make(map[string]wallet.Customer, payers),
+		ByIIN:        make(map[string]string, payers), ByPhone: make(map[string]string, payers),
+		OrderReferences: map[OrderReference]bool{},
+		Changes: Changes{
+			Records: make([]journal.Record, 0, objects), Replies: make([]ReplyKey, 0, replies),
+			listed: make(map[string]bool, 2*objects),
+		},
 	}
 }
 

@@ -42,7 +42,7 @@ func newLoaded() *loaded {
 
 // load fills a new state from the tables; the caller holds the lock.
 func (b *batch) load(keys *machine.Keys) *machine.State {
-	t, state := b.s.t, machine.NewState()
+	t, state := b.s.t, keys.NewState()
 	b.loaded.opening = keys.Opening
 	if t.Installation != nil {
 		state.Generation = t.Installation.Generation

@@ -28,7 +28,7 @@ type batch struct {
 // Load reads what keys names, from memory where it is remembered. There is nothing to lock: the
 // transaction holds the only write lock of the file.
 func (b *batch) Load(ctx context.Context, keys *machine.Keys) (*machine.State, error) {
-	b.state = machine.NewState()
+	b.state = keys.NewState()
 	for _, load := range []func(context.Context, *machine.Keys) error{
 		b.loadReplies, b.loadVault, b.loadTerms, b.loadPayers, b.loadPhones, b.loadTransactions,
 		b.loadReferences, b.loadOrderReferences,
