@@ -27,7 +27,7 @@ func benchmarkAuthorize(b *testing.B, lanes int) {
 	var batches, size atomic.Int64
 	c := commit.New(commit.Config{
 		Storage: s, Clock: clock.System{},
-		Observe: func(r commit.Report) { batches.Add(1); size.Add(int64(r.Size)) },
+		Observe: func(r commit.Report) { batches.Add(1); size.Add(int64(len(r.Instructions))) },
 		Alarm:   func(what string, err error) { b.Errorf("%s: %v", what, err) },
 	})
 	defer c.Close()

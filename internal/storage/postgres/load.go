@@ -6,127 +6,177 @@ import (
 
 	"plexy/internal/clock"
 	"plexy/internal/core/machine"
+	"plexy/internal/core/wallet"
 	"plexy/internal/storage/sqlstore"
 )
 
-// load reads what keys names in one round trip. A second one is needed only where a phone is not known
-// from the customer that was found by IIN, and for order references of merchants that reject repeats.
+// reading is what a batch's Load has found out so far.
+type reading struct {
+	keys  *machine.Keys
+	state *machine.State
+	seen  map[machine.ReplyKey]machine.Stored
+	// The count of rebindings: when the customers were read that came with their locked wallets (-1 when
+	// none came), and when everything was read.
+	before, after int64
+	rebinding     bool // the batch itself rebinds somebody
+}
+
+// load reads what keys names in one round trip. A second one is needed only for payers who have no wallet
+// in their currency, for phones that are not known from the customer that was found by IIN, and for order
+// references of merchants that reject repeats.
 //
-// The order matters. The wallets are locked first and everything else is read afterwards, so it is
-// current: every change to a transaction, and every rebinding of a customer who has a wallet, goes
-// through a wallet's lock. The vault's generation is read last: if it is the one that the instructions'
-// indexes are of, then no rotation began before the customers were read.
+// The order matters. The wallets are locked first and transactions are read afterwards, so they are
+// current: every change to a transaction goes through its wallet's lock. The vault's generation is read
+// last: if it is the one that the instructions' indexes are of, then no rotation began before the customers
+// were read. The customers of locked wallets come in the statement that locks, and are as old as the wait
+// for the locks; if anybody was rebound meanwhile they are read again.
 func (b *batch) load(ctx context.Context, keys *machine.Keys) (*machine.State, error) {
-	state := machine.NewState()
+	l := &reading{keys: keys, state: keys.NewState(), seen: b.seen, before: -1}
 	r := b.session.round()
 	if b.session.plans.outgrown(clock.System{}.Now()) {
 		r.add(discard, nil)
 	}
 	r.add(begin, nil)
-	b.askWallets(r, keys, state)
-	b.askCustomers(r, keys, state)
-	b.askTransactions(r, keys, state)
-	b.askReplies(r, keys, state)
-	b.askMerchants(r, keys, state)
-	b.askReferences(r, keys, state)
-	b.askGeneration(r, keys, state)
+	l.askWallets(r)
+	l.askTransactions(r)
+	l.askReplies(r)
+	l.askMerchants(r)
+	l.askReferences(r)
+	l.askGeneration(r)
 	if _, err := r.run(ctx); err != nil {
 		return nil, err
 	}
-	phones, repeats := unknownPhones(keys, state), rejected(keys, state)
-	if len(phones)+len(repeats) == 0 {
-		return state, nil
+	return l.state, l.again(ctx, b.session)
+}
+
+// again is the second round trip, where one is needed.
+func (l *reading) again(ctx context.Context, s *session) error {
+	r, asked := s.round(), 0
+	if strangers := l.strangers(); len(strangers) > 0 {
+		r.add(readCustomers, l.addCustomer, textArray(strangers))
+		asked++
 	}
-	r = b.session.round()
-	if len(repeats) > 0 {
+	if phones := l.unknownPhones(); len(phones) > 0 {
+		r.add(readPhones, l.addCustomer, textArray(phones))
+		asked++
+	}
+	if asked > 0 {
+		l.askGeneration(r)
+	}
+	if repeats := l.rejected(); len(repeats) > 0 {
 		merchants, references, books := orderReferences(repeats)
 		r.add(readRepeats, func(row sqlstore.Row) {
-			state.OrderReferences[machine.OrderReference{Merchant: row.Text(), Reference: row.Text()}] = true
+			l.state.OrderReferences[machine.OrderReference{Merchant: row.Text(), Reference: row.Text()}] = true
 		}, textArray(merchants), textArray(references), smallArray(books))
+		asked++
 	}
-	if len(phones) > 0 {
-		r.add(readPhones, addCustomer(state), textArray(phones))
-		b.askGeneration(r, keys, state)
+	if asked == 0 {
+		return nil
 	}
 	_, err := r.run(ctx)
-	return state, err
+	return err
+}
+
+// strangers returns the IIN indexes whose customers are still to be read: those of payers who were not
+// found, or of all when a customer was rebound under our hands.
+func (l *reading) strangers() []string {
+	if l.before >= 0 && l.before != l.after { // what was read may be of before: forget it
+		l.state.Customers = map[string]wallet.Customer{}
+		l.state.ByIIN, l.state.ByPhone = map[string]string{}, map[string]string{}
+	}
+	var missing []string
+	for _, p := range l.keys.Payers {
+		known := slices.ContainsFunc(p.IIN, func(index string) bool {
+			_, ok := l.state.ByIIN[index]
+			return ok
+		})
+		if !known {
+			missing = append(missing, p.IIN...)
+		}
+	}
+	return unique(missing)
 }
 
 // rejected returns the order references that are looked up: those of merchants that reject repeats.
-func rejected(keys *machine.Keys, state *machine.State) []machine.OrderReference {
+func (l *reading) rejected() []machine.OrderReference {
 	var refs []machine.OrderReference
-	for _, ref := range keys.OrderReferences {
-		if state.Terms[ref.Merchant].RejectRepeats {
+	for _, ref := range l.keys.OrderReferences {
+		if l.state.Terms[ref.Merchant].RejectRepeats {
 			refs = append(refs, ref)
 		}
 	}
 	return refs
 }
 
-func (b *batch) askWallets(r *round, keys *machine.Keys, state *machine.State) {
+// askWallets locks the batch's wallets. Where they are those of payers alone, who are known already, the
+// customers come with them.
+func (l *reading) askWallets(r *round) {
 	var iin, currency []string
-	for _, p := range keys.Payers {
+	for _, p := range l.keys.Payers {
 		for _, index := range p.IIN {
 			iin, currency = append(iin, index), append(currency, string(p.Currency))
 		}
 	}
-	owned := unique(keys.Transactions)
-	read := func(row sqlstore.Row) { state.AddWallet(sqlstore.ScanWallet(row)) }
+	owned := unique(l.keys.Transactions)
+	read := func(row sqlstore.Row) { l.state.AddWallet(sqlstore.ScanWallet(row)) }
 	switch {
-	case len(owned) == 0 && len(iin) > 0:
-		r.add(lockPayers, read, textArray(iin), textArray(currency))
-	case len(owned) > 0 && len(iin) == 0:
+	case len(iin) == 0 && len(owned) == 0:
+	case len(iin) == 0:
 		r.add(lockOwners, read, textArray(owned))
-	case len(owned) > 0:
+	case len(owned) > 0 || l.keys.Opening:
 		r.add(lockBoth, read, textArray(iin), textArray(currency), textArray(owned))
+		l.askCustomers(r)
+	default:
+		r.add(lockPayers, func(row sqlstore.Row) {
+			read(row)
+			l.addCustomer(row)
+			l.before = row.Int64()
+		}, textArray(iin), textArray(currency))
 	}
 }
 
-func (b *batch) askCustomers(r *round, keys *machine.Keys, state *machine.State) {
-	if len(keys.Payers) == 0 {
-		return
-	}
+// askCustomers reads the payers, after their wallets were locked. The row of one who is being rebound is
+// going to change, so it is locked too: it must be neither rebound nor sealed anew meanwhile.
+func (l *reading) askCustomers(r *round) {
 	var all, rebound []string
-	for _, p := range keys.Payers {
+	for _, p := range l.keys.Payers {
 		all = append(all, p.IIN...)
 		if p.Currency == "" {
 			rebound = append(rebound, p.IIN...)
 		}
 	}
 	if len(rebound) > 0 {
-		// The row itself is going to change: it must be neither rebound nor sealed anew meanwhile.
 		r.add(lockCustomers, nil, textArray(unique(rebound)))
+		l.rebinding = true
 	}
-	r.add(readCustomers, addCustomer(state), textArray(unique(all)))
+	r.add(readCustomers, l.addCustomer, textArray(unique(all)))
 }
 
-func addCustomer(state *machine.State) func(sqlstore.Row) {
-	return func(row sqlstore.Row) { state.AddCustomer(sqlstore.ScanCustomer(row)) }
-}
+func (l *reading) addCustomer(row sqlstore.Row) { l.state.AddCustomer(sqlstore.ScanCustomer(row)) }
 
 // askTransactions leaves out a transaction whose wallet was not locked: it was committed after the locks
 // were taken, by a request that is still under way. For this batch it does not exist yet.
-func (b *batch) askTransactions(r *round, keys *machine.Keys, state *machine.State) {
-	if len(keys.Transactions) == 0 {
+func (l *reading) askTransactions(r *round) {
+	if len(l.keys.Transactions) == 0 {
 		return
 	}
 	r.add(readTransaction, func(row sqlstore.Row) {
 		t := sqlstore.ScanTransaction(row)
-		if _, locked := state.Wallets[t.Wallet]; locked || t.Wallet == "" {
-			state.Transactions[t.ID] = t
+		if _, locked := l.state.Wallets[t.Wallet]; locked || t.Wallet == "" {
+			l.state.Transactions[t.ID] = t
 		}
-	}, textArray(unique(keys.Transactions)))
+	}, textArray(unique(l.keys.Transactions)))
 }
 
-func (b *batch) askReplies(r *round, keys *machine.Keys, state *machine.State) {
-	if len(keys.Replies) == 0 {
+func (l *reading) askReplies(r *round) {
+	if len(l.keys.Replies) == 0 {
 		return
 	}
-	scopes, names, books := replyKeys(keys.Replies)
+	scopes, names, books := replyKeys(l.keys.Replies)
 	r.add(readReplies, func(row sqlstore.Row) {
 		k, stored := sqlstore.ScanReply(row)
-		state.Replies[k] = stored
-		b.seen[k] = stored
+		l.state.Replies[k] = stored
+		l.seen[k] = stored
 	}, textArray(scopes), textArray(names), smallArray(books))
 }
 
@@ -138,14 +188,14 @@ func replyKeys(keys []machine.ReplyKey) (scopes, names []string, books []int64) 
 	return scopes, names, books
 }
 
-func (b *batch) askMerchants(r *round, keys *machine.Keys, state *machine.State) {
-	if len(keys.Merchants) == 0 {
+func (l *reading) askMerchants(r *round) {
+	if len(l.keys.Merchants) == 0 {
 		return
 	}
 	r.add(readTerms, func(row sqlstore.Row) {
 		terms := sqlstore.ScanTerms(row)
-		state.Terms[terms.Merchant] = terms
-	}, textArray(unique(keys.Merchants)))
+		l.state.Terms[terms.Merchant] = terms
+	}, textArray(unique(l.keys.Merchants)))
 }
 
 func orderReferences(refs []machine.OrderReference) (merchants, references []string, books []int64) {
@@ -156,40 +206,42 @@ func orderReferences(refs []machine.OrderReference) (merchants, references []str
 	return merchants, references, books
 }
 
-func (b *batch) askReferences(r *round, keys *machine.Keys, state *machine.State) {
-	if len(keys.References) == 0 {
+func (l *reading) askReferences(r *round) {
+	if len(l.keys.References) == 0 {
 		return
 	}
-	names := unique(keys.References)
+	names := unique(l.keys.References)
 	books := make([]int64, len(names))
 	for i, name := range names {
 		books[i] = sqlstore.HashBook(name)
 	}
 	r.add(readReferences, func(row sqlstore.Row) {
 		reference := sqlstore.ScanReference(row)
-		state.References[reference.Name] = reference
+		l.state.References[reference.Name] = reference
 	}, textArray(names), smallArray(books))
 }
 
-// askGeneration reads the vault's generation; where a customer may be made it also holds a rotation back
-// until this batch is committed.
-func (b *batch) askGeneration(r *round, keys *machine.Keys, state *machine.State) {
-	read := func(row sqlstore.Row) { state.Generation = row.Int64() }
+// askGeneration reads the vault's generation and the count of rebindings. Where a customer may be made it
+// holds a rotation back until this batch is committed, and where one is rebound it owns the count.
+func (l *reading) askGeneration(r *round) {
+	read := func(row sqlstore.Row) { l.state.Generation, l.after = row.Int64(), row.Int64() }
 	switch {
-	case keys.Opening:
+	case l.rebinding:
+		r.add(ownGeneration, read)
+	case l.keys.Opening:
 		r.add(holdGeneration, read)
-	case keys.Vault:
+	case l.keys.Vault:
 		r.add(readGeneration, read)
 	}
 }
 
 // unknownPhones returns the phone indexes that the customers found by IIN do not answer. While keys are
 // being rotated a phone has several indexes, of which a customer has one.
-func unknownPhones(keys *machine.Keys, state *machine.State) []string {
+func (l *reading) unknownPhones() []string {
 	var unknown []string
-	for group := range slices.Chunk(keys.Phones, liveKeys(keys)) {
+	for group := range slices.Chunk(l.keys.Phones, liveKeys(l.keys)) {
 		known := slices.ContainsFunc(group, func(index string) bool {
-			_, ok := state.ByPhone[index]
+			_, ok := l.state.ByPhone[index]
 			return ok
 		})
 		if !known {

@@ -144,7 +144,7 @@ const manyRows = `
 	alter table wallets set (autovacuum_enabled = off);
 	alter table wallet_transactions set (autovacuum_enabled = off);
 	alter table idempotency set (autovacuum_enabled = off);
-	insert into installation values (1, 'sandbox', '', 1, 1);
+	insert into installation values (1, 'sandbox', '', 1, 0, 1);
 	insert into merchants select 'mer_' || g, 'many', 1000000, true, 1 from generate_series(1, 3000) g;
 	insert into customers
 		select 'cus_' || g, 'vk', 'i' || g, 'p' || g, '', '', 1 from generate_series(1, 20000) g;

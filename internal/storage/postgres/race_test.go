@@ -137,6 +137,75 @@ func TestRejectedRepeatsInTwoProcesses(t *testing.T) {
 	inOrder(t, stores[0])
 }
 
+// A customer gets another phone while a sale under the old one waits for the wallet. The sale comes after
+// the rebinding, so it must not find the customer by what was read before.
+func TestReboundWhileWaiting(t *testing.T) {
+	url := freshDatabase(t)
+	watch := connect(t, url)
+	armed := false
+	rebinder := openStore(t, postgres.Config{URL: url, Fail: func(point string) error {
+		if armed && point == postgres.BeforeCommit {
+			eventually(t, "the sale waits for the wallet", func() bool {
+				return column[int64](t, watch, "select count(*) from pg_stat_activity "+
+					"where application_name = 'plexy batches' and wait_event_type = 'Lock'")[0] == 1
+			})
+		}
+		return nil
+	}})
+	w := newShop(t, rebinder, 1)
+	seller := openStore(t, postgres.Config{URL: url})
+	_, err := run(t.Context(), seller, 0, w.authorize(0, 1, 1)) // its lane is connected
+	must(t, err)
+	customer, _, err := w.Customer(t.Context(), who(0).IIN)
+	must(t, err)
+	next := who(0)
+	next.Phone = []string{"another phone"}
+	armed = true
+	var selling sync.WaitGroup
+	var sold machine.Outcome
+	begun := make(chan struct{})
+	selling.Go(func() {
+		<-begun
+		outcomes, err := run(t.Context(), seller, 0, w.authorize(0, 2, 1))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		sold = outcomes[0]
+	})
+	rebind := w.keyed("", machine.Rebind{
+		Who: next, Customer: customer.ID, KeyID: customer.KeyID, Sealed: []byte("new"),
+		By: machine.By{ID: w.ids.New("aud_")},
+	})
+	rebind.Render = func(machine.Outcome) machine.Reply {
+		close(begun) // its locks are held by now
+		return machine.Reply{}
+	}
+	_, err = run(t.Context(), rebinder, 0, rebind)
+	must(t, err)
+	selling.Wait()
+	if sold.Transaction.Failure != reject.WalletNotFound {
+		t.Errorf("sold under the phone of before: %+v", sold.Transaction)
+	}
+	again := w.authorize(0, 3, 1).Command.(machine.Authorize)
+	again.Who = next
+	outcomes, err := run(t.Context(), seller, 0, w.keyed("again", again))
+	must(t, err)
+	if done(outcomes) != 1 {
+		t.Errorf("the new phone is not known: %+v", outcomes[0].Transaction)
+	}
+}
+
+// eventually asks until the answer is yes: what another process waits for tells nobody.
+func eventually(t *testing.T, what string, yes func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); !yes(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not after a minute: %s", what)
+		}
+	}
+}
+
 // TestRandomMix runs batches of everything over few wallets, and so over the same rows, in two processes
 // with two lanes each. Nothing may wait for ever, and the books must be in order.
 func TestRandomMix(t *testing.T) {

@@ -21,6 +21,9 @@ func saveRows(r *round, state *machine.State, seen map[machine.ReplyKey]machine.
 	saveCustomers(r, changeCustomers, pick(c.Customers, state.Customers, func(a, b wallet.Customer) int {
 		return cmp.Compare(a.ID, b.ID)
 	}))
+	if len(c.Customers) > 0 {
+		r.add(countRebind, nil)
+	}
 	byHolding := func(a, b wallet.Wallet) int {
 		return cmp.Or(cmp.Compare(a.Customer, b.Customer), cmp.Compare(a.Account.Currency, b.Account.Currency))
 	}

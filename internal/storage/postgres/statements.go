@@ -40,9 +40,11 @@ const (
 	readPhones      = "read_phones"
 	readGeneration  = "read_generation"
 	holdGeneration  = "hold_generation"
+	ownGeneration   = "own_generation"
 
 	newCustomers       = "new_customers"
 	changeCustomers    = "change_customers"
+	countRebind        = "count_rebind"
 	newWallets         = "new_wallets"
 	changeWallets      = "change_wallets"
 	newTransactions    = "new_transactions"
@@ -66,7 +68,8 @@ var statements = map[string]string{
 
 	// $1, $2: IIN indexes and their currencies ('' for all); $3: transactions. All wallets of a batch are
 	// locked by one statement, whichever of the three it is, and so in one order.
-	lockPayers: `select ` + of("w", sqlstore.WalletColumns) + ` from ` + payers +
+	lockPayers: `select ` + of("w", sqlstore.WalletColumns) + `, ` + of("c", sqlstore.CustomerColumns) +
+		`, coalesce((select rebinds from installation where one = 1), 0) from ` + payers +
 		` order by w.id for update of w`,
 	lockOwners: `select ` + of("w", sqlstore.WalletColumns) + ` from wallet_transactions t
 		join wallets w on w.id = t.wallet_id where t.id = any($1::text[]) order by w.id for update of w`,
@@ -95,13 +98,15 @@ var statements = map[string]string{
 			union all
 			(select 1 from wallet_transactions t where t.merchant_id = k.merchant
 				and t.order_reference = k.reference and t.status <> 'FAILED' limit 1)) taken`,
-	readGeneration: `select vault_generation from installation where one = 1`,
-	holdGeneration: `select vault_generation from installation where one = 1 for share`,
+	readGeneration: `select vault_generation, rebinds from installation where one = 1`,
+	holdGeneration: `select vault_generation, rebinds from installation where one = 1 for share`,
+	ownGeneration:  `select vault_generation, rebinds from installation where one = 1 for update`,
 
 	newCustomers: insert("customers", sqlstore.CustomerColumns, typeCustomer),
 	changeCustomers: `update customers c set phone_index = r.phone_index, phone_sealed = r.phone_sealed
 		from unnest($1::batch_customer[]) r where c.id = r.id`,
-	newWallets: insert("wallets", sqlstore.WalletColumns, typeWallet),
+	countRebind: `update installation set rebinds = rebinds + 1 where one = 1`,
+	newWallets:  insert("wallets", sqlstore.WalletColumns, typeWallet),
 	changeWallets: `update wallets w set condition = r.condition,
 			limit_per_transaction = r.limit_per_transaction, limit_per_day = r.limit_per_day,
 			spent_day = r.spent_day, spent_amount = r.spent_amount,

@@ -8,6 +8,7 @@ create table installation (
   environment      text   not null check (environment in ('sandbox', 'production')),
   master_check     text   not null,
   vault_generation bigint not null,
+  rebinds          bigint not null default 0, -- grows whenever a customer gets another phone
   created_at       bigint not null
 );
 
@@ -53,14 +54,14 @@ create table wallets (
   customer_id           text collate "C" not null,
   currency              text collate "C" not null,
   condition             text   not null check (condition in ('active', 'blocked')),
-  limit_per_transaction bigint not null check (limit_per_transaction >= 0),
-  limit_per_day         bigint not null check (limit_per_day >= 0),
+  limit_per_transaction bigint not null,
+  limit_per_day         bigint not null,
   spent_day             bigint not null,
-  spent_amount          bigint not null check (spent_amount >= 0),
-  debits_pending        bigint not null check (debits_pending >= 0),
-  debits_posted         bigint not null check (debits_posted >= 0),
-  credits_pending       bigint not null check (credits_pending >= 0),
-  credits_posted        bigint not null check (credits_posted >= 0),
+  spent_amount          bigint not null,
+  debits_pending        bigint not null,
+  debits_posted         bigint not null,
+  credits_pending       bigint not null,
+  credits_posted        bigint not null,
   version               bigint not null,
   sequence              bigint not null,
   last_object           text collate "C" not null,
@@ -68,7 +69,10 @@ create table wallets (
   created_at            bigint not null,
   primary key (id, book),
   unique (customer_id, currency, book),
-  check (credits_posted - debits_posted - debits_pending >= 0)
+  -- None of these is ever negative, nor is what is available. (One expression, because each is built anew
+  -- for every statement.)
+  check (least(limit_per_transaction, limit_per_day, spent_amount, debits_pending, debits_posted,
+    credits_pending, credits_posted, credits_posted - debits_posted - debits_pending) >= 0)
 ) with (fillfactor = 50);
 
 -- One stripe per account and range of books: an uncapped account is never locked to decide. A hold and
@@ -96,17 +100,18 @@ create table wallet_transactions (
   amount          bigint not null check (amount > 0),
   status          text   not null check (status in ('NEW', 'PROCESSING', 'SUCCESS', 'FAILED')),
   failure         text   not null,
-  authorized      bigint not null check (authorized >= 0),
-  captured        bigint not null check (captured >= 0),
-  canceled        bigint not null check (canceled >= 0),
-  expired         bigint not null check (expired >= 0),
-  refunded        bigint not null check (refunded >= 0 and refunded <= captured),
+  authorized      bigint not null,
+  captured        bigint not null,
+  canceled        bigint not null,
+  expired         bigint not null,
+  refunded        bigint not null,
   sequence        bigint not null,
   created_at      bigint not null,
   updated_at      bigint not null,
   expires_at      bigint not null,
   primary key (id, book),
-  check (captured + canceled + expired <= authorized)
+  check (least(authorized, captured, canceled, expired, refunded, captured - refunded,
+    authorized - captured - canceled - expired) >= 0)
 ) with (fillfactor = 90);
 create index wallet_transactions_merchant on wallet_transactions (merchant_id, id, book);
 create index wallet_transactions_reference
