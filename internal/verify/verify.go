@@ -36,7 +36,7 @@ func RunAt(ctx context.Context, s storage.Storage, now int64) (Report, error) {
 }
 
 // keysAtOnce is how many keyed records are compared in one pass over the journal.
-const keysAtOnce = 1 << 19
+const keysAtOnce = 1 << 18
 
 // verifier holds the sums of one verification.
 type verifier struct {
