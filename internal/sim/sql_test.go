@@ -45,6 +45,11 @@ func play(t *testing.T, open func() (storage.Storage, error)) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if steps >= 50_000 {
+		for _, what := range tally.Missing(false) {
+			t.Errorf("no %s in the whole story", what)
+		}
+	}
 }
 
 func TestSimulationSQLite(t *testing.T) {
