@@ -46,7 +46,8 @@ type verifier struct {
 	stripes map[stripeKey]*accountSum
 	holders map[machine.Holding]string
 
-	keyed      int // records with an idempotency key or a funding reference
+	suspects   map[stripeKey]*suspect // accounts whose chains are broken
+	keyed      int                    // records with an idempotency key or a funding reference
 	keysAtOnce int
 }
 
@@ -58,6 +59,9 @@ func (v *verifier) run(ctx context.Context, books storage.Books) error {
 		return err
 	}
 	v.closeAccounts()
+	if err := v.trace(ctx, books); err != nil {
+		return err
+	}
 	return v.readKeys(ctx, books)
 }
 

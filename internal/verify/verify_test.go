@@ -304,6 +304,38 @@ func TestPlantedCorruption(t *testing.T) {
 	}
 }
 
+// A broken chain is shown where it breaks.
+func TestWhereAChainBreaks(t *testing.T) {
+	for want, plant := range map[string]func(*town, *memory.Tables){
+		"entry number 3 is missing": func(w *town, t *memory.Tables) {
+			id := w.sold["full"].ID
+			t.Journal[id] = t.Journal[id][:1]
+		},
+		"left -1000 pending and 100001 posted, which should be -1000 and 100000": edit("full", 1,
+			func(r *journal.Record) { r.Debit.Posted++ }),
+		"is entry number 2, and so is": edit("full", 2, func(r *journal.Record) { r.Debit.Version = 2 }),
+		`names "" as the entry before it, which is "op_`: edit("full", 2, func(r *journal.Record) {
+			r.Previous = journal.Ref{}
+		}),
+		`the wallet names "op_x_9" as its newest entry, which is "op_`: editWallet("alice",
+			func(w *wallet.Wallet) {
+				w.Last = journal.Ref{Object: "wt_x", Sequence: 9}
+			}),
+		"the row says {Version:99": editWallet("alice", func(w *wallet.Wallet) { w.Account.Version = 99 }),
+	} {
+		w := newTown(t)
+		w.s.Tamper(func(tables *memory.Tables) { plant(w, tables) })
+		var b strings.Builder
+		report := w.verify()
+		if _, err := report.WriteTo(&b); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("the report does not say %q:\n%s", want, &b)
+		}
+	}
+}
+
 // Every rule must be seen to fail.
 func TestEveryRuleHasAPlant(t *testing.T) {
 	planted := map[verify.Rule]bool{}
