@@ -23,8 +23,8 @@ type Batch struct {
 	outcomes []machine.Outcome // of the last run; the room is used again
 }
 
-// Run commits the batch once and returns the outcomes in order, valid until it runs again. Nothing was saved when it returns an
-// error, unless that is storage.ErrUncertain. A broken assertion panics.
+// Run commits the batch once and returns the outcomes in order, valid until it runs again. Nothing was
+// saved when it returns an error, unless that is storage.ErrUncertain. A broken assertion panics.
 func (b *Batch) Run(ctx context.Context) ([]machine.Outcome, error) {
 	var keys machine.Keys
 	for _, in := range b.Instructions {

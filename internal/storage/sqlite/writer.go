@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"plexy/internal/storage"
+	"plexy/internal/storage/sqlite/logfile"
 	"plexy/internal/storage/sqlstore"
 )
 
@@ -76,7 +77,11 @@ func (w *writer) connect() error {
 	if w.link != nil {
 		return nil
 	}
-	l, err := openLinkOn(w.s.cfg.vfs, w.s.cfg.Path, writing)
+	system, err := logfile.Register(w.s.cfg.vfs)
+	if err != nil {
+		return err
+	}
+	l, err := openLinkOn(system, w.s.cfg.Path, writing)
 	if err != nil {
 		return fmt.Errorf("open the writing connection: %w", err)
 	}
