@@ -62,7 +62,12 @@ func TestEveryCommitIsThereForOthers(t *testing.T) {
 	reader := open(t, path, logfile.Usual)
 	random := rand.New(rand.NewPCG(1, 2))
 	want := run(t, writer, digest)[0]
-	for round := range 150 {
+	rounds := 150
+	if testing.Short() {
+		rounds = 20
+		t.Logf("%d rounds instead of 150: -short was given", rounds)
+	}
+	for round := range rounds {
 		run(t, writer, "begin immediate")
 		for range 1 + random.IntN(1<<random.IntN(8)) {
 			run(t, writer, "insert or replace into x values (?, ?, randomblob(?))",
