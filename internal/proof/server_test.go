@@ -161,7 +161,9 @@ func (v *server) ready() error {
 		case <-v.ended():
 			return fmt.Errorf("the server ended before it was ready: %w\n%s", v.exitError(), v.logTail())
 		case <-ctx.Done():
-			return fmt.Errorf("the server was not ready within %v\n%s", readyLimit, v.logTail())
+			// SIGQUIT makes it write down what it is waiting for.
+			err := v.end(syscall.SIGQUIT)
+			return fmt.Errorf("the server was not ready within %v: %w\n%s", readyLimit, err, v.logTail())
 		case <-time.After(pollEvery):
 		}
 	}
@@ -292,5 +294,5 @@ func (v *server) logTail() string {
 			kept = append(kept, line)
 		}
 	}
-	return strings.Join(kept[max(0, len(kept)-30):], "\n")
+	return strings.Join(kept[max(0, len(kept)-200):], "\n")
 }
