@@ -29,7 +29,7 @@ type Config struct {
 // ten minutes.
 func Standard() Config {
 	return Config{
-		Rounds: 5, WarmUp: time.Second, Window: 3 * time.Second,
+		Rounds: 5, WarmUp: 3 * time.Second, Window: 3 * time.Second,
 		Connections: 64, Wallets: 10_000, Stored: 1_000_000, Judge: true,
 	}
 }
