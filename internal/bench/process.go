@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -134,14 +135,22 @@ func (p *process) logTail() string {
 	return "\n" + string(content[max(0, len(content)-1500):])
 }
 
+// Ports from 32768 on are handed out by the kernel to outgoing connections, of which the load makes many: a
+// server of ours up there could find its port taken.
+const firstPort, endPort = 20_000, 32_768
+
 // freeAddress returns an address on the loopback that nobody listens on now.
 func freeAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
+	var err error
+	for range 100 {
+		var listener net.Listener
+		port := firstPort + rand.IntN(endPort-firstPort)
+		if listener, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			defer listener.Close()
+			return listener.Addr().String(), nil
+		}
 	}
-	defer listener.Close()
-	return listener.Addr().String(), nil
+	return "", fmt.Errorf("find a free port: %w", err)
 }
 
 // plainEnvironment is ours without PLEXY_ settings: the binary is measured with its defaults. Names under
