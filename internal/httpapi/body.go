@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// maxBody is the largest body, in bytes (practice 6.3).
+	// maxBody is the largest body, in bytes (rule 6.3).
 	maxBody = 256 << 10
 	// maxDepth is how deep JSON may nest.
 	maxDepth = 32

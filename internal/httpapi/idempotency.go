@@ -10,7 +10,7 @@ import (
 	"plexy/internal/core/reject"
 )
 
-// maxKey is the longest idempotency key, in characters (practice I-1).
+// maxKey is the longest idempotency key, in characters (rule I-1).
 const maxKey = 255
 
 // idempotencyKey reads the Idempotency-Key header of a route. "" without a problem means that there is

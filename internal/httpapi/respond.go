@@ -115,7 +115,7 @@ func sourceOf(r reject.Reason) string {
 }
 
 // refusal renders what the machine refused, as it is stored under the idempotency key. When the key was
-// used for something else, the message says when, and nothing about what (practice I-7).
+// used for something else, the message says when, and nothing about what (rule I-7).
 func refusal(o machine.Outcome, requestID string) machine.Reply {
 	row := reject.Of(o.Reason)
 	if row.Class == reject.Declined {

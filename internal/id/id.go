@@ -23,7 +23,7 @@ const (
 	Request     = "req_"
 )
 
-// Books is the number of books: the partitions of all money (house.md 4.4b).
+// Books is the number of books: the partitions of all money (docs/architecture.md).
 const Books = 1024
 
 const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ" // Crockford's base 32, as ULID uses it

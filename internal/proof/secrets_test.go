@@ -22,7 +22,7 @@ import (
 )
 
 // TestSecrets makes payments, good ones and bad ones, and then looks for phones, IINs and API keys in
-// everything that the program leaves behind: logs, metrics, error texts, the database (practice T19).
+// everything that the program leaves behind: logs, metrics, error texts, the database (rule T19).
 func TestSecrets(t *testing.T) {
 	t.Run(onSQLite, func(t *testing.T) {
 		s := newSite(t, onSQLite)

@@ -24,7 +24,7 @@ const (
 	// while the server is down; and below those of the PostgreSQL servers of the tests.
 	firstPort, endPort = 8200, 15400
 
-	readyLimit = 30 * time.Second // before we give up; the promise is checked where it is made
+	readyLimit = time.Minute // before we give up; the promise is checked where it is made
 	stopLimit  = 30 * time.Second
 	pollEvery  = 5 * time.Millisecond
 )

@@ -104,7 +104,7 @@ func TestSeveralOnePayerEach(t *testing.T) {
 	s.verify()
 }
 
-// TestSeveralReadYourWrites: what one server has acknowledged, the next read sees on each (practice V17).
+// TestSeveralReadYourWrites: what one server has acknowledged, the next read sees on each (rule V17).
 func TestSeveralReadYourWrites(t *testing.T) {
 	s := newCluster(t)
 	c := newClient(s)

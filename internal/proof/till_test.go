@@ -331,7 +331,7 @@ func (w *till) changeOnce(s *sale, r request, want sale, reason string) error {
 	return nil
 }
 
-// look reads a sale: what was acknowledged must be there, wherever it is read (practice V17).
+// look reads a sale: what was acknowledged must be there, wherever it is read (rule V17).
 func (w *till) look() error { return w.see(w.open[w.dice.IntN(len(w.open))]) }
 
 func (w *till) see(s *sale) error {

@@ -18,7 +18,7 @@ import (
 	"plexy/internal/metric"
 )
 
-// Limits of every request (practice.md 6.3). A client that is slower or larger is cut off.
+// Limits of every request (docs/rules.md). A client that is slower or larger is cut off.
 const (
 	ReadHeaderTimeout = 5 * time.Second
 	ReadTimeout       = 15 * time.Second // headers and body

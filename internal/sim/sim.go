@@ -31,7 +31,7 @@ type Config struct {
 
 // Finding is the first thing that the auditor found wrong.
 type Finding struct {
-	Invariant string // of practice.md §5.5, or what was being done
+	Invariant string // of docs/rules.md, or what was being done
 	Seed      uint64
 	Step      int
 	What      string

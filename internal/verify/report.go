@@ -27,7 +27,7 @@ const (
 	rules // how many there are
 )
 
-// rule names the invariants of practice.md §5.5 that a rule covers, and says it to a person.
+// rule names the invariants of docs/rules.md that a rule covers, and says it to a person.
 var ruleTable = [rules]struct{ covers, counts, text string }{
 	Balance:   {"V1", "currencies", "debits equal credits, what is pending and what is posted apart"},
 	Totals:    {"V6", "accounts", "totals and version are the sums of the account's entries"},
@@ -51,7 +51,7 @@ func (r Rule) String() string { return ruleTable[r].covers + " " + ruleTable[r].
 // Check is one rule with how often it was applied.
 type Check struct {
 	Rule       Rule   `json:"-"`
-	Covers     string `json:"covers"` // invariants of practice.md §5.5
+	Covers     string `json:"covers"` // invariants of docs/rules.md
 	Text       string `json:"text"`
 	Counts     string `json:"counts"` // what Checked counts
 	Checked    int64  `json:"checked"`

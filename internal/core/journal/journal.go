@@ -1,6 +1,6 @@
 // Package journal is the record of what happened: one record per change, holding the operation, its
 // posting with the running balances it left, and the event with its object as it then was. Operation,
-// entry and event are one row, so none can exist without the others (practice V10).
+// entry and event are one row, so none can exist without the others (rule V10).
 package journal
 
 import (

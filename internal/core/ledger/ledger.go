@@ -50,7 +50,7 @@ func (t Totals) Posted() int64 { return t.CreditsPosted - t.DebitsPosted }
 func (t Totals) Available() int64 { return t.CreditsPosted - t.DebitsPosted - t.DebitsPending }
 
 // Running is an account's balance as one entry left it. Version counts the account's entries from 1
-// without gaps, so that anyone can prove none is missing (practice V6).
+// without gaps, so that anyone can prove none is missing (rule V6).
 type Running struct {
 	Version, Pending, Posted int64
 }

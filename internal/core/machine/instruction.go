@@ -10,7 +10,7 @@ import (
 	"plexy/internal/core/wallet"
 )
 
-// Retention is how long an idempotency key keeps its reply: 30 days, in microseconds (practice I-13).
+// Retention is how long an idempotency key keeps its reply: 30 days, in microseconds (rule I-13).
 const Retention = 30 * 24 * 60 * 60 * 1_000_000
 
 // Instruction is one command plus what the outside world decided about it.

@@ -166,7 +166,7 @@ func settle(t Transaction, w Wallet, s step) (Change, reject.Reason) {
 
 // notBefore returns the time at which something happens to the transaction. Time never runs backwards
 // within one transaction, whatever the clocks of the processes say: a hold that one process saw lapse is
-// not captured by another whose clock is behind (practice V15).
+// not captured by another whose clock is behind (rule V15).
 func (t Transaction) notBefore(at int64) int64 { return max(t.UpdatedAt, at) }
 
 // changed completes a Change: one more record of the transaction.

@@ -11,7 +11,7 @@ import (
 	"plexy/internal/storage/postgres"
 )
 
-// moneyTables carry the partition column in every key (house.md, books).
+// moneyTables carry the partition column in every key (docs/architecture.md).
 var moneyTables = []string{
 	"wallets", "stripes", "wallet_transactions", "journal", "idempotency", "fund_references",
 	"order_reference_claims",

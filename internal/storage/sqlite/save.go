@@ -11,7 +11,7 @@ import (
 	"plexy/internal/storage/sqlstore"
 )
 
-// stripe is the one stripe that every uncapped account has here: one writer, all books (house.md 4.4).
+// stripe is the one stripe that every uncapped account has here: one writer, all books (architecture.md).
 const stripe = 0
 
 // Save writes the changes of the state and fills the stripe side of each record.

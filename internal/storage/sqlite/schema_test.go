@@ -26,7 +26,7 @@ func column(tb testing.TB, s *Store, sql string, args ...any) []string {
 }
 
 // Every table of money has its book, last in every key and index, so that books can move to machines of
-// their own (house.md 4.4b). The rows of idempotency are found by number here; their book is theirs too.
+// their own (architecture). The rows of idempotency are found by number here; their book is theirs too.
 func TestBooksInTheCatalog(t *testing.T) {
 	s := fresh(t, Config{})
 	plain := []string{"api_keys", "audits", "customers", "goose_db_version", "idempotency_hashes",

@@ -14,8 +14,8 @@ import (
 	"plexy/internal/storage/sqlstore"
 )
 
-// The window finds the row of an idempotency key without a tree that grows in random places (house.md
-// 4.4): replies are only appended, and found by a hash of their key. The newest hashes live in memory,
+// The window finds the row of an idempotency key without a tree that grows in random
+// places: replies are only appended, and found by a hash of their key. The newest hashes live in memory,
 // the open run. When it is full it is closed: its hashes are written, sorted, a slice with each of the
 // following batches, and then its filter, which seals it. A filter says for sure that a hash is not in
 // its run, so a new key costs no read at all. After a start only filters and the open run are read.
