@@ -20,18 +20,19 @@ type Batch struct {
 	Lane         int
 	Instructions []machine.Instruction
 
-	outcomes []machine.Outcome // of the last run; the room is used again
+	keys     machine.Keys      // of the last run, as
+	outcomes []machine.Outcome // these are: their room is used again
 }
 
 // Run commits the batch once and returns the outcomes in order, valid until it runs again. Nothing was
 // saved when it returns an error, unless that is storage.ErrUncertain. A broken assertion panics.
 func (b *Batch) Run(ctx context.Context) ([]machine.Outcome, error) {
-	var keys machine.Keys
+	b.keys.Reset()
 	for _, in := range b.Instructions {
-		keys.Add(in)
+		b.keys.Add(in)
 	}
 	err := b.Storage.Commit(ctx, b.Lane, func(ctx context.Context, batch storage.Batch) error {
-		state, err := batch.Load(ctx, &keys)
+		state, err := batch.Load(ctx, &b.keys)
 		if err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ package commit
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"time"
 
@@ -40,6 +41,8 @@ const (
 	tries         = 3    // runs of one batch after transient failures
 	conflictTries = 20   // runs after losing to another process; each loss means somebody else advanced
 	batchDeadline = 8 * time.Second
+	// gatherRounds is how many rounds of all other goroutines without a new request end the gathering.
+	gatherRounds = 10
 )
 
 // Config is what a Committer needs. Observe and Alarm may be nil.
@@ -194,6 +197,21 @@ func (c *Committer) loop(lane int, queue chan *ticket) {
 	for first := range queue {
 		batch = fill(append(batch[:0], first), queue)
 		c.run(&b, batch)
+		gather(queue, len(batch))
+	}
+}
+
+// gather lets the callers that were just answered run before the next batch is cut, as long as their next
+// requests keep coming in: otherwise the first of them would have a flush of its own while all the others
+// wait for it. It is not a timer: where nobody runs, nobody is waited for.
+func gather(queue chan *ticket, answered int) {
+	for idle, have := 0, len(queue); have < answered && idle < gatherRounds; {
+		runtime.Gosched()
+		if now := len(queue); now > have {
+			idle, have = 0, now
+		} else {
+			idle++
+		}
 	}
 }
 

@@ -184,6 +184,8 @@ type Keys struct {
 	OrderReferences []OrderReference // looked up only for merchants that reject repeats
 	Vault           bool             // the vault's generation decides whether the indexes are good
 	Opening         bool             // a customer may be made: the generation must not move meanwhile
+
+	made, spare *State // the working set of these keys, and whether it can be given out again: see Reset
 }
 
 // ReplyKey is the scope of one idempotency key: one effect per merchant and key.

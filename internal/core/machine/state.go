@@ -77,8 +77,59 @@ type Changes struct {
 // NewState returns an empty working set.
 func NewState() *State { return new(Keys).NewState() }
 
-// NewState returns an empty working set with room for what k names.
+// NewState returns an empty working set with room for what k names. After a Reset it is the set that k
+// made before, emptied: batches of one lane follow each other, and its room is the larger part of what
+// they need.
 func (k *Keys) NewState() *State {
+	if k.spare != nil {
+		s := k.spare
+		k.spare = nil
+		return s
+	}
+	k.made = k.newState()
+	return k.made
+}
+
+// Reset forgets what was named. The working set that k made must not be in use any more: the next
+// NewState gives it out again.
+func (k *Keys) Reset() {
+	made := k.made
+	if made != nil {
+		made.reset()
+	}
+	*k = Keys{
+		Replies: k.Replies[:0], Merchants: k.Merchants[:0], Transactions: k.Transactions[:0],
+		Payers: k.Payers[:0], Phones: k.Phones[:0], References: k.References[:0],
+		OrderReferences: k.OrderReferences[:0], made: made, spare: made,
+	}
+}
+
+// reset empties the set and keeps its room.
+func (s *State) reset() {
+	s.Generation = 0
+	clear(s.Terms)
+	clear(s.Replies)
+	clear(s.References)
+	clear(s.Transactions)
+	clear(s.Wallets)
+	clear(s.WalletOf)
+	clear(s.Customers)
+	clear(s.ByIIN)
+	clear(s.ByPhone)
+	clear(s.OrderReferences)
+	c := &s.Changes
+	clear(c.listed)
+	clear(c.Records) // no customer's data stays behind in unused room
+	*c = Changes{
+		NewTransactions: c.NewTransactions[:0], Transactions: c.Transactions[:0],
+		NewWallets: c.NewWallets[:0], Wallets: c.Wallets[:0],
+		NewCustomers: c.NewCustomers[:0], Customers: c.Customers[:0],
+		Records: c.Records[:0], Replies: c.Replies[:0], References: c.References[:0],
+		Claims: c.Claims[:0], Audits: c.Audits[:0], listed: c.listed,
+	}
+}
+
+func (k *Keys) newState() *State {
 	payers, replies := len(k.Payers), len(k.Replies)
 	objects := payers + len(k.Transactions)
 	return &State{
