@@ -177,6 +177,7 @@ func TestReadmeStartsTheSandbox(t *testing.T) {
 	if taken := pasted(t, banner, 1, "WT="+made.ID); taken.State != "partially_captured" {
 		t.Errorf("the second curl answered %+v", taken)
 	}
+	// The program gets it twice: make passes on what the group was sent.
 	if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
