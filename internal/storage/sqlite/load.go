@@ -19,10 +19,12 @@ type batch struct {
 	changed bool
 	stored  map[machine.ReplyKey]int64 // rows of the replies that were found
 
-	stripes  map[string]ledger.Account // as Save left them
-	appended []entry                   // replies that were written
-	indexed  int                       // entries of the closing run that were written
-	sealed   bool                      // its filter was written
+	stripes   map[string]ledger.Account // as Save left them
+	lastState int64                     // row of the last state of a wallet that was written
+	swept     slice                     // of the sweep over the states
+	appended  []entry                   // replies that were written
+	indexed   int                       // entries of the closing run that were written
+	sealed    bool                      // its filter was written
 }
 
 // Load reads what keys names, from memory where it is remembered. There is nothing to lock: the
@@ -186,6 +188,11 @@ func (b *batch) read(c wallet.Customer, err error) (*person, error) {
 	p := &person{customer: c}
 	if p.wallets, err = b.w.hot.walletsOf(c.ID); err != nil {
 		return nil, err
+	}
+	for i, w := range p.wallets {
+		if p.wallets[i], err = b.w.newestState(w); err != nil {
+			return nil, fmt.Errorf("read the newest state of wallet %s: %w", w.ID, err)
+		}
 	}
 	b.w.memory.people.add(p)
 	return p, nil

@@ -98,6 +98,7 @@ func (b *batch) saveIndex(ctx context.Context) error {
 func (b *batch) keep() {
 	w := b.w
 	changes := &b.state.Changes
+	b.keepStates()
 	for _, id := range changes.Wallets {
 		w.memory.people.replace(b.state.Wallets[id])
 	}

@@ -24,8 +24,8 @@ func (b *batch) Save(ctx context.Context, state *machine.State) error {
 	}
 	b.state, b.changed = state, true
 	for _, save := range []func(context.Context) error{
-		b.saveCustomers, b.saveTransactions, b.middle, b.saveRecords, b.saveWallets, b.saveStripes,
-		b.saveReplies, b.saveReferences, b.saveClaims, b.saveAudits, b.saveIndex,
+		b.saveCustomers, b.saveTransactions, b.middle, b.saveRecords, b.saveWallets, b.saveStates,
+		b.saveStripes, b.saveReplies, b.saveReferences, b.saveClaims, b.saveAudits, b.saveIndex,
 	} {
 		err := ctx.Err()
 		if err == nil {
@@ -209,13 +209,8 @@ func bindRecord(q *stmt, base int, r *journal.Record) {
 	q.int(base+30, r.Previous.Sequence)
 }
 
-const insertWallet = "insert into wallets (" + sqlstore.WalletColumns +
+const insertWallet = "insert into wallet_rows (" + sqlstore.WalletColumns +
 	") values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)"
-
-const updateWallet = "update wallets set condition = $3, limit_per_transaction = $4, limit_per_day = $5, " +
-	"spent_day = $6, spent_amount = $7, debits_pending = $8, debits_posted = $9, credits_pending = $10, " +
-	"credits_posted = $11, version = $12, sequence = $13, last_object = $14, last_sequence = $15 " +
-	"where id = $1 and book = $2"
 
 func (b *batch) saveWallets(ctx context.Context) error {
 	for _, id := range b.state.Changes.NewWallets {
@@ -231,36 +226,7 @@ func (b *batch) saveWallets(ctx context.Context) error {
 			return fmt.Errorf("insert a wallet: %w", err)
 		}
 	}
-	for _, id := range b.state.Changes.Wallets {
-		q, err := b.w.hot.ready(&b.w.hot.wallets, updateWallet)
-		if err != nil {
-			return fmt.Errorf("prepare to update wallets: %w", err)
-		}
-		bindWallet(q, b.state.Wallets[id])
-		if err := b.one(q); err != nil {
-			return fmt.Errorf("update wallet %s: %w", id, err)
-		}
-	}
 	return nil
-}
-
-func bindWallet(q *stmt, w wallet.Wallet) {
-	t := w.Account.Totals
-	q.text(1, w.ID)
-	q.int(2, int64(w.Book))
-	q.text(3, string(w.Condition))
-	q.int(4, w.Limits.PerTransaction)
-	q.int(5, w.Limits.PerDay)
-	q.int(6, w.Spent.Day)
-	q.int(7, w.Spent.Amount)
-	q.int(8, t.DebitsPending)
-	q.int(9, t.DebitsPosted)
-	q.int(10, t.CreditsPending)
-	q.int(11, t.CreditsPosted)
-	q.int(12, w.Account.Version)
-	q.int(13, w.Sequence)
-	q.text(14, w.Last.Object)
-	q.int(15, w.Last.Sequence)
 }
 
 const upsertStripe = "insert into stripes (" + sqlstore.StripeColumns +

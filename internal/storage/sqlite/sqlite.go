@@ -34,6 +34,7 @@ type Config struct {
 	// What only the tests of this room choose.
 	run      int                           // keys in a sealed run; 0 means defaultRun
 	hash     func(machine.ReplyKey) uint64 // of an idempotency key; nil means hashKey
+	states   int64                         // of wallets that begin a sweep; 0 means defaultStates
 	patience time.Duration                 // how long to wait for the write lock; 0 means defaultPatience
 	vfs      string                        // file system of the writing connection
 }
@@ -78,6 +79,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	if cfg.Readers <= 0 {
 		cfg.Readers = defaultReaders
+	}
+	if cfg.states == 0 {
+		cfg.states = defaultStates
 	}
 	if cfg.patience == 0 {
 		cfg.patience = defaultPatience

@@ -19,15 +19,15 @@ var errNone = errors.New("no such row")
 type statements struct {
 	link *link
 
-	changes, wallets, stripes *stmt
+	changes, folds, forgets, stripes *stmt
 
-	transactions, records, replies, entries *bulk
+	transactions, records, states, replies, entries *bulk
 }
 
 func newStatements(l *link) *statements {
 	return &statements{
 		link: l, transactions: newBulk(insertTransactions), records: newBulk(insertRecords),
-		replies: newBulk(insertReplies), entries: newBulk(insertEntries),
+		states: newBulk(insertStates), replies: newBulk(insertReplies), entries: newBulk(insertEntries),
 	}
 }
 
@@ -84,14 +84,15 @@ func (s *statements) customerByPhone(index string) (wallet.Customer, error) {
 	return first(s.link, selectCustomer+"phone_index = $1", sqlstore.ScanCustomer, index)
 }
 
+// walletsOf reads the rows of a customer's wallets: see newestState.
 func (s *statements) walletsOf(customer string) ([]wallet.Wallet, error) {
-	return every(s.link, "select "+sqlstore.WalletColumns+" from wallets where customer_id = $1",
+	return every(s.link, "select "+sqlstore.WalletColumns+" from wallet_rows where customer_id = $1",
 		sqlstore.ScanWallet, customer)
 }
 
 func (s *statements) ownerOf(wallet string) (string, error) {
 	book, _ := sqlstore.Book(wallet)
-	return first(s.link, "select customer_id from wallets where id = $1 and book = $2",
+	return first(s.link, "select customer_id from wallet_rows where id = $1 and book = $2",
 		sqlstore.Row.Text, wallet, book)
 }
 

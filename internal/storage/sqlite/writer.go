@@ -19,6 +19,7 @@ type writer struct {
 	link   *link         // nil until it is needed, and after trouble
 	hot    *statements   // of link
 	memory memory
+	states states
 	window window
 	// version is the data_version that memory belongs to. It changes when another connection commits.
 	version int64
@@ -127,7 +128,8 @@ func (w *writer) lock(ctx context.Context) error {
 }
 
 // current makes sure, inside a transaction, that what is remembered is what is there: when another
-// process has committed, everything is forgotten and the idempotency keys it appended are read.
+// process has committed, everything is forgotten and what it appended is read: the newest states of wallets
+// and the idempotency keys.
 func (w *writer) current(ctx context.Context) error {
 	version, err := w.hot.dataVersion()
 	if err != nil {
@@ -137,6 +139,9 @@ func (w *writer) current(ctx context.Context) error {
 		return nil
 	}
 	w.drop()
+	if err := w.states.refresh(ctx, w.link, w.s.owner != nil); err != nil {
+		return sorted(err)
+	}
 	if w.window.loaded {
 		if err := w.window.refresh(ctx, w.link); err != nil {
 			return sorted(err)
@@ -146,7 +151,8 @@ func (w *writer) current(ctx context.Context) error {
 	return nil
 }
 
-// drop forgets everything but the idempotency window, which only ever grows, and tells caches outside.
+// drop forgets everything but where the newest states and the idempotency keys are, which current brings up
+// to date, and tells caches outside.
 func (w *writer) drop() {
 	w.memory = newMemory()
 	w.fresh = false

@@ -47,8 +47,11 @@ create table customers (
 ) strict, without rowid;
 create index customers_key on customers (key_id, id);
 
--- A wallet is the customer's account in one currency: one row carries what always changes together.
-create table wallets (
+-- A wallet is the customer's account in one currency: one row carries what always changes together. Busy
+-- wallets lie on pages of their own, and a page is what a commit writes: so its newest state is appended to
+-- wallet_states, beside those of the other wallets of the batch, and folded into wallet_rows later, in order
+-- of id. The newest state of a wallet, where there is one, is the wallet; the view wallets says so.
+create table wallet_rows (
   id                    text not null,
   book                  integer not null,
   customer_id           text not null,
@@ -71,6 +74,48 @@ create table wallets (
   unique (customer_id, currency, book),
   check (credits_posted - debits_posted - debits_pending >= 0)
 ) strict, without rowid;
+
+-- The newest row is never deleted, so a row number never comes again.
+create table wallet_states (
+  row                   integer primary key,
+  wallet_id             text not null,
+  book                  integer not null,
+  condition             text   not null check (condition = 'active' or condition = 'blocked'),
+  limit_per_transaction integer not null check (limit_per_transaction >= 0),
+  limit_per_day         integer not null check (limit_per_day >= 0),
+  spent_day             integer not null,
+  spent_amount          integer not null check (spent_amount >= 0),
+  debits_pending        integer not null check (debits_pending >= 0),
+  debits_posted         integer not null check (debits_posted >= 0),
+  credits_pending       integer not null check (credits_pending >= 0),
+  credits_posted        integer not null check (credits_posted >= 0),
+  version               integer not null,
+  sequence              integer not null,
+  last_object           text not null,
+  last_sequence         integer not null,
+  check (credits_posted - debits_posted - debits_pending >= 0)
+) strict;
+
+-- With max(row) the other columns are those of the same row: SQLite promises that.
+create view wallets as
+with newest as (select *, max(row) from wallet_states group by wallet_id)
+select
+  w.id, w.book, w.customer_id, w.currency,
+  iif(n.row is null, w.condition, n.condition) as condition,
+  iif(n.row is null, w.limit_per_transaction, n.limit_per_transaction) as limit_per_transaction,
+  iif(n.row is null, w.limit_per_day, n.limit_per_day) as limit_per_day,
+  iif(n.row is null, w.spent_day, n.spent_day) as spent_day,
+  iif(n.row is null, w.spent_amount, n.spent_amount) as spent_amount,
+  iif(n.row is null, w.debits_pending, n.debits_pending) as debits_pending,
+  iif(n.row is null, w.debits_posted, n.debits_posted) as debits_posted,
+  iif(n.row is null, w.credits_pending, n.credits_pending) as credits_pending,
+  iif(n.row is null, w.credits_posted, n.credits_posted) as credits_posted,
+  iif(n.row is null, w.version, n.version) as version,
+  iif(n.row is null, w.sequence, n.sequence) as sequence,
+  iif(n.row is null, w.last_object, n.last_object) as last_object,
+  iif(n.row is null, w.last_sequence, n.last_sequence) as last_sequence,
+  w.created_at
+from wallet_rows w left join newest n on n.wallet_id = w.id;
 
 -- One stripe per account and range of books: an uncapped account is never locked to decide. A hold and
 -- its release may fall into stripes of two processes, so what is pending may be below zero in one stripe;
