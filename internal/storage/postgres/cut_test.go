@@ -213,8 +213,16 @@ func TestOutcomeStaysUnknown(t *testing.T) {
 
 func journalOf(t *testing.T, w *shop) (n int) {
 	t.Helper()
-	must(t, w.Snapshot(t.Context(), func(ctx context.Context, b storage.Books) error {
-		return b.Journal(ctx, func(journal.Record) error { n++; return nil })
-	}))
-	return n
+	for try := 0; ; try++ {
+		n = 0
+		err := w.Snapshot(t.Context(), func(ctx context.Context, b storage.Books) error {
+			return b.Journal(ctx, func(journal.Record) error { n++; return nil })
+		})
+		// A connection that idled through a restart of the server says so once.
+		if try < 10 && errors.Is(err, storage.ErrTransient) {
+			continue
+		}
+		must(t, err)
+		return n
+	}
 }
