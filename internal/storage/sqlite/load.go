@@ -17,6 +17,7 @@ type batch struct {
 	w       *writer
 	state   *machine.State
 	changed bool
+	opening bool                       // customers may change: they come from the tables, not from memory
 	stored  map[machine.ReplyKey]int64 // rows of the replies that were found
 
 	stripes   map[string]ledger.Account // as Save left them
@@ -30,7 +31,7 @@ type batch struct {
 // Load reads what keys names, from memory where it is remembered. There is nothing to lock: the
 // transaction holds the only write lock of the file.
 func (b *batch) Load(ctx context.Context, keys *machine.Keys) (*machine.State, error) {
-	b.state = keys.NewState()
+	b.state, b.opening = keys.NewState(), keys.Opening
 	for _, load := range []func(context.Context, *machine.Keys) error{
 		b.loadReplies, b.loadVault, b.loadTerms, b.loadPayers, b.loadPhones, b.loadTransactions,
 		b.loadReferences, b.loadOrderReferences,
@@ -164,7 +165,7 @@ func (b *batch) addWallets(p *person, currency money.Currency) (any bool) {
 // byIIN finds a person by IIN indexes: in memory under any of them, else in the tables.
 func (b *batch) byIIN(indexes []string) (*person, error) {
 	for _, index := range indexes {
-		if p := found(b.w.memory.people.byIIN, index); p != nil {
+		if p := b.known(b.w.memory.people.byIIN, index); p != nil {
 			return p, nil
 		}
 	}
@@ -177,7 +178,16 @@ func (b *batch) byIIN(indexes []string) (*person, error) {
 	return nil, nil
 }
 
-// read completes a customer that was just read with the wallets, and remembers the person.
+// known finds a person in memory, unless this batch needs what memory does not keep.
+func (b *batch) known(index map[string]*person, key string) *person {
+	if b.opening {
+		return nil
+	}
+	return found(index, key)
+}
+
+// read completes a customer that was just read with the wallets, and remembers the person. A batch that may
+// change customers gets this one whole.
 func (b *batch) read(c wallet.Customer, err error) (*person, error) {
 	if errors.Is(err, errNone) {
 		return nil, nil
@@ -185,7 +195,10 @@ func (b *batch) read(c wallet.Customer, err error) (*person, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &person{customer: c}
+	if b.opening {
+		b.state.AddCustomer(c)
+	}
+	p := newPerson(c)
 	if p.wallets, err = b.w.hot.walletsOf(c.ID); err != nil {
 		return nil, err
 	}
@@ -193,6 +206,7 @@ func (b *batch) read(c wallet.Customer, err error) (*person, error) {
 		if p.wallets[i], err = b.w.newestState(w); err != nil {
 			return nil, fmt.Errorf("read the newest state of wallet %s: %w", w.ID, err)
 		}
+		p.share(&p.wallets[i])
 	}
 	b.w.memory.people.add(p)
 	return p, nil
@@ -203,14 +217,14 @@ func (b *batch) loadPhones(_ context.Context, keys *machine.Keys) error {
 		if _, ok := b.state.ByPhone[index]; ok {
 			continue
 		}
-		p := found(b.w.memory.people.byPhone, index)
+		p := b.known(b.w.memory.people.byPhone, index)
 		if p == nil {
 			var err error
 			if p, err = b.read(b.w.hot.customerByPhone(index)); err != nil {
 				return fmt.Errorf("look up a phone: %w", err)
 			}
 		}
-		if p != nil {
+		if p != nil && !b.opening {
 			b.state.AddCustomer(p.customer)
 		}
 	}

@@ -2,8 +2,10 @@ package sqlite
 
 import (
 	"slices"
+	"unique"
 
 	"plexy/internal/core/ledger"
+	"plexy/internal/core/money"
 	"plexy/internal/core/wallet"
 )
 
@@ -16,7 +18,7 @@ type memory struct {
 	generation int64                     // of the vault; noGeneration while it is not known
 }
 
-// Bounds of what is remembered: about 1 KiB a person, 300 bytes the others.
+// Bounds of what is remembered: about 600 bytes a person, 300 bytes the others.
 const (
 	maxPeople = 50_000
 	maxSmall  = 20_000
@@ -45,6 +47,19 @@ type person struct {
 	wallets  []wallet.Wallet
 	used     bool
 	place    int // in the ring
+}
+
+// newPerson remembers of a customer what decides about payments, and so not what is sealed.
+func newPerson(c wallet.Customer) *person {
+	c.KeyID, c.IINSealed, c.PhoneSealed = unique.Make(c.KeyID).Value(), nil, nil
+	return &person{customer: c}
+}
+
+// share lets a wallet of the person use texts that others have too.
+func (p *person) share(w *wallet.Wallet) {
+	w.Customer = p.customer.ID
+	w.Condition = wallet.Condition(unique.Make(string(w.Condition)).Value())
+	w.Account.Currency = money.Currency(unique.Make(string(w.Account.Currency)).Value())
 }
 
 // people is a bounded set of persons. When it is full, the hand goes round the ring and the first person

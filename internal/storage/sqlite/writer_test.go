@@ -326,3 +326,22 @@ func TestClosed(t *testing.T) {
 		t.Errorf("read: %v", err)
 	}
 }
+
+// What is sealed is not remembered, and a change of the customer keeps it all the same.
+func TestRebindKeepsWhatIsSealed(t *testing.T) {
+	sh := newShop(t, fresh(t, Config{Owner: true}), 1)
+	sh.run(sh.authorize()) // the person is remembered now
+	before, _, err := sh.Customer(t.Context(), sh.payers[0].IIN)
+	sh.ok(err)
+	sh.run(machine.Instruction{Command: machine.Rebind{
+		Who:   machine.Who{IIN: sh.payers[0].IIN, Phone: []string{"another"}, Generation: 1},
+		Customer: before.ID, KeyID: before.KeyID, Sealed: []byte("another, sealed"),
+		By: machine.By{ID: sh.ids.New(id.Audit), Actor: "staff", Reason: "lost"},
+	}})
+	after, _, err := sh.Customer(t.Context(), sh.payers[0].IIN)
+	sh.ok(err)
+	if string(after.PhoneSealed) != "another, sealed" || string(after.IINSealed) != string(before.IINSealed) ||
+		len(after.IINSealed) == 0 {
+		t.Errorf("the customer was %+v and is %+v", before, after)
+	}
+}
