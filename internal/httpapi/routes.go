@@ -122,9 +122,14 @@ func (a *API) Serve(x *server.Exchange, r *http.Request) {
 		return
 	}
 	x.Route = m.Template
-	ctx, cancel := x.Deadline(r.Context())
-	defer cancel()
-	c := &call{Exchange: x, request: r, ctx: ctx, route: &m.Route, id: id}
+	c := &call{Exchange: x, request: r, route: &m.Route, id: id}
+	if m.Body {
+		c.ctx = x.Limit() // an instruction goes on when its caller has gone
+	} else {
+		ctx, cancel := x.Deadline(r.Context())
+		defer cancel()
+		c.ctx = ctx
+	}
 	if no := a.authenticate(c); no.reason != "" {
 		refuse(x, no)
 		return

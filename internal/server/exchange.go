@@ -25,7 +25,7 @@ type Exchange struct {
 
 	status  int
 	written int64
-	limit   time.Duration
+	server  *Server
 }
 
 // WriteHeader sends the status line and the headers. Only the first call counts.
@@ -72,5 +72,32 @@ func (x *Exchange) Reply(status int, body []byte) {
 // Deadline returns a context that ends when the time for handling a request is over, or when parent ends.
 // The caller must call the function returned beside it.
 func (x *Exchange) Deadline(parent context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(parent, x.limit)
+	return context.WithTimeout(parent, x.server.options.HandleTimeout)
+}
+
+// Limit returns a context that ends when the time for handling a request is over, and not when the caller
+// goes away: for what goes on without its caller. It may end up to a hundredth of that time early, because
+// requests that begin together share one: a context with a timer costs as much as decoding a body.
+func (x *Exchange) Limit() context.Context { return x.server.limit() }
+
+// limit is a context that many requests share. No more join it once joining has ended.
+type limit struct{ context, joining context.Context }
+
+func (s *Server) limit() context.Context {
+	if l := s.shared.Load(); l != nil && l.joining.Err() == nil {
+		return l.context
+	}
+	l := &limit{
+		context: endingAfter(s.options.HandleTimeout),
+		joining: endingAfter(s.options.HandleTimeout / 100),
+	}
+	s.shared.Store(l) // if two requests come here at once, one of the limits is only its maker's
+	return l.context
+}
+
+// endingAfter ends by its timer only: nobody can end what others share.
+func endingAfter(d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	context.AfterFunc(ctx, cancel)
+	return ctx
 }

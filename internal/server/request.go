@@ -15,7 +15,7 @@ func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.handle) }
 func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 	started := s.options.Clock.Now()
 	x := s.pool.Get().(*Exchange)
-	*x = Exchange{ResponseWriter: w, ID: s.options.NewRequestID(), limit: s.options.HandleTimeout}
+	*x = Exchange{ResponseWriter: w, ID: s.options.NewRequestID(), server: s}
 	x.Header()["X-Request-Id"] = []string{x.ID}
 	aborted := s.guarded(x, r)
 	s.record(x, r, started)

@@ -73,6 +73,7 @@ type Server struct {
 	observed string
 	stopping atomic.Bool
 	pool     sync.Pool // of *Exchange
+	shared   atomic.Pointer[limit]
 
 	serving sync.WaitGroup
 	failed  chan error

@@ -449,6 +449,52 @@ func TestDeadlineEndsTheContext(t *testing.T) {
 	}
 }
 
+func TestLimitEndsWithItsTimeAndNotWithItsCaller(t *testing.T) {
+	ended := make(chan error, 2)
+	r := start(t, func(x *server.Exchange, q *http.Request) {
+		<-q.Context().Done() // the caller has gone
+		ctx := x.Limit()
+		ended <- ctx.Err()
+		<-ctx.Done()
+		ended <- ctx.Err()
+	}, func(o *server.Options) { o.HandleTimeout = 300 * time.Millisecond })
+	c, err := net.Dial("tcp", r.Address())
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	c.Close()
+	if err := <-ended; err != nil {
+		t.Errorf("with the caller: %v", err)
+	}
+	if err := <-ended; !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("with the time: %v", err)
+	}
+}
+
+// A limit is shared by requests that begin together, and only by these: each has nearly all of its time.
+func TestLimitIsSharedForAMoment(t *testing.T) {
+	const limit = time.Second
+	r := start(t, func(x *server.Exchange, q *http.Request) {
+		asked, ends := 0, []time.Time{}
+		for last := (context.Context)(nil); len(ends) < 4; asked++ {
+			if ctx := x.Limit(); ctx != last {
+				end, _ := ctx.Deadline()
+				last, ends = ctx, append(ends, end)
+			}
+		}
+		for i := range ends[1:] {
+			if apart := ends[i+1].Sub(ends[i]); apart < limit/100 {
+				t.Errorf("limits are only %v apart", apart)
+			}
+		}
+		if asked == len(ends) {
+			t.Error("no limit was shared")
+		}
+	}, func(o *server.Options) { o.HandleTimeout = limit })
+	r.get(t, "/")
+}
+
 // stuck is a reader of logs that never reads.
 type stuck struct{ release chan struct{} }
 
