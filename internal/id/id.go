@@ -48,15 +48,17 @@ func NewMaker() *Maker {
 // Stem returns the first 24 characters of a ULID: 48 bits of time and 70 bits that grow. The book
 // completes it (see WithBook), because only the decision knows in which book the object lives.
 func (m *Maker) Stem() string {
-	return m.bits(0)[:24]
+	text := m.text(0)
+	return string(text[:24])
 }
 
 // New returns prefix and a full ULID that belongs to no book.
 func (m *Maker) New(prefix string) string {
-	return prefix + m.bits(m.random()&(Books-1))
+	text := m.text(m.random() & (Books - 1))
+	return prefix + string(text[:]) // one allocation: the compiler joins without the string between
 }
 
-func (m *Maker) bits(book uint64) string {
+func (m *Maker) text(book uint64) (text [ulid.EncodedSize]byte) {
 	m.mu.Lock()
 	ms := uint64(m.now())
 	if ms > m.last {
@@ -78,7 +80,8 @@ func (m *Maker) bits(book uint64) string {
 	// 80 bits: 60 high, 10 low, 10 book.
 	binary.BigEndian.PutUint64(u[6:14], high<<4|low>>6)
 	binary.BigEndian.PutUint16(u[14:16], uint16(low&63)<<10|uint16(book))
-	return u.String()
+	_ = u.MarshalTextTo(text[:]) // fails only where there is no room
+	return text
 }
 
 func (m *Maker) random() uint64 {
