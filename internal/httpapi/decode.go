@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"strconv"
@@ -105,12 +106,8 @@ func tooDeep(raw []byte) bool {
 
 // fieldOf finds a quoted name among the seed's; fieldCount when it is another.
 func fieldOf(quoted jsontext.Value) int {
-	if len(quoted) > 512 {
-		return fieldCount
-	}
-	var room [512]byte
-	name, err := jsontext.AppendUnquote(room[:0], quoted)
-	if err != nil {
+	name, ok := unquote(quoted)
+	if !ok {
 		return fieldCount
 	}
 	for i, known := range fieldNames {
@@ -196,16 +193,21 @@ func (f *fields) order() (o order, p problem) {
 
 // text reads a JSON string; it answers false, and "", for what is not one.
 func (f *fields) text(field int) (string, bool) {
-	raw := f[field]
+	text, ok := unquote(f[field])
+	return string(text), ok
+}
+
+// unquote returns what a JSON string says; false for what is not one. The decoder has checked the value, so
+// without a backslash it is what stands between the quotes. The bytes may be the body's.
+func unquote(raw jsontext.Value) ([]byte, bool) {
 	if len(raw) < 2 || raw[0] != '"' {
-		return "", false
+		return nil, false
 	}
-	var room [maxReference * utf8.UTFMax]byte
-	text, err := jsontext.AppendUnquote(room[:0], raw)
-	if err != nil {
-		return "", false
+	if bytes.IndexByte(raw, '\\') < 0 {
+		return raw[1 : len(raw)-1], true
 	}
-	return string(text), true
+	text, err := jsontext.AppendUnquote(nil, raw)
+	return text, err == nil
 }
 
 // validReference checks an order reference: 1 to 255 characters, no control characters (NUL, newline,

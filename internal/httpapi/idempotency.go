@@ -80,8 +80,9 @@ type meanings struct{ pool sync.Pool }
 // meaning collects the parts of one meaning. Every part is written with its length, so that no two
 // different lists of parts are the same bytes.
 type meaning struct {
-	hash  hash.Hash
-	parts []byte
+	hash   hash.Hash
+	parts  []byte
+	digest [sha256.Size]byte
 }
 
 func newMeanings(key []byte) *meanings {
@@ -109,10 +110,11 @@ func (f *meaning) number(part int64) {
 }
 
 // end returns the fingerprint and forgets the parts.
-func (m *meanings) end(f *meaning) (digest [sha256.Size]byte) {
+func (m *meanings) end(f *meaning) [sha256.Size]byte {
 	f.hash.Reset()
 	f.hash.Write(f.parts) // never fails: see hash.Hash
-	f.hash.Sum(digest[:0])
+	f.hash.Sum(f.digest[:0])
+	digest := f.digest
 	clear(f.parts)
 	m.pool.Put(f)
 	return digest

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"strconv"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -96,8 +97,16 @@ func appendMinor(b []byte, name string, minor int64) []byte {
 	return strconv.AppendInt(append(b, name...), minor, 10)
 }
 
+// appendTime writes at in timeLayout. Package time is three times as fast with a layout that it knows, and
+// ours is that one with six digits before the Z.
 func appendTime(b []byte, name string, at int64) []byte {
-	return append(clock.Time(at).AppendFormat(append(b, name...), timeLayout), '"')
+	t := clock.Time(at)
+	b = t.AppendFormat(append(b, name...), time.RFC3339)
+	b[len(b)-1] = '.'
+	for unit := 100_000; unit > 0; unit /= 10 {
+		b = append(b, byte('0'+t.Nanosecond()/1000/unit%10))
+	}
+	return append(b, 'Z', '"')
 }
 
 // appendText writes a JSON string. What is not valid UTF-8 cannot have come in; it would be replaced.
