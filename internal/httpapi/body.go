@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"mime"
-	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -23,15 +22,13 @@ const (
 
 var errTooLarge = errors.New("body too large")
 
-// body is a received body and the decoder that walks over it. It is used again by other requests: nothing
-// that outlives the request may point into it.
+// body is a received body and the decoder that walks over it. It stays with its call, which is used again:
+// nothing that outlives the request may point into it.
 type body struct {
 	buffer  bytes.Buffer
 	limited io.LimitedReader
 	decoder jsontext.Decoder
 }
-
-var bodies = sync.Pool{New: func() any { return new(body) }}
 
 // receive reads the body and checks size, content type and idempotency header, in this order.
 func (c *call) receive() problem {

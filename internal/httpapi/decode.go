@@ -169,13 +169,13 @@ func (f *fields) order() (o order, p problem) {
 	if o.amount, p = f.amount(); p.reason != "" {
 		return order{}, p
 	}
-	text, _ := f.text(fieldPhone)
-	phone, err := customer.ParsePhone(text)
+	number, _ := f.text(fieldPhone)
+	phone, err := customer.ParsePhone(number)
 	if err != nil {
 		return order{}, problem{reject.PhoneInvalid, "phoneNumber"}
 	}
-	text, _ = f.text(fieldIIN)
-	iin, err := customer.ParseIIN(text)
+	digits, _ := f.text(fieldIIN)
+	iin, err := customer.ParseIIN(digits)
 	if err != nil {
 		return order{}, problem{reject.IINInvalid, "iin"}
 	}
@@ -183,8 +183,8 @@ func (f *fields) order() (o order, p problem) {
 	if !ok || !validReference(reference) {
 		return order{}, problem{reject.OrderReferenceInvalid, "orderReference"}
 	}
-	text, _ = f.text(fieldCurrency)
-	currency, ok := money.Lookup(text)
+	code, _ := f.text(fieldCurrency)
+	currency, ok := money.Lookup(code)
 	if !ok {
 		return order{}, problem{reject.CurrencyInvalid, "currency"}
 	}

@@ -132,7 +132,7 @@ func refusal(o machine.Outcome, requestID string) machine.Reply {
 }
 
 // answer writes the outcome of an instruction.
-func (c *call) answer(o machine.Outcome) {
+func (c *call) answer(o *machine.Outcome) {
 	h := c.Header()
 	h["Should-Retry"] = no
 	if o.Replayed {

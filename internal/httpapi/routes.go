@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 
 	"plexy/internal/core/machine"
 	"plexy/internal/core/reject"
@@ -122,7 +123,9 @@ func (a *API) Serve(x *server.Exchange, r *http.Request) {
 		return
 	}
 	x.Route = m.Template
-	c := &call{Exchange: x, request: r, route: &m.Route, id: id}
+	c := calls.Get().(*call)
+	defer c.leave()
+	c.Exchange, c.request, c.route, c.id = x, r, &m.Route, id
 	if m.Body {
 		c.ctx = x.Limit() // an instruction goes on when its caller has gone
 	} else {
@@ -142,9 +145,6 @@ func (a *API) Serve(x *server.Exchange, r *http.Request) {
 		m.serve(a, c)
 		return
 	}
-	body := bodies.Get().(*body)
-	defer bodies.Put(body)
-	c.body = body
 	if no := c.receive(); no.reason != "" {
 		refuse(x, no)
 		return
@@ -152,7 +152,8 @@ func (a *API) Serve(x *server.Exchange, r *http.Request) {
 	m.serve(a, c)
 }
 
-// call is one request on a known route, as far as it has been understood.
+// call is one request on a known route, as far as it has been understood. It is used again by other
+// requests, so what outlives the request may not point to it.
 type call struct {
 	*server.Exchange
 	request *http.Request
@@ -161,4 +162,12 @@ type call struct {
 	id      string // the path's, not checked
 	key     string // the idempotency key; "" for none
 	body    *body
+}
+
+var calls = sync.Pool{New: func() any { return &call{body: new(body)} }}
+
+// leave gives the call back with nothing of the request in it but the room that its body took.
+func (c *call) leave() {
+	*c = call{body: c.body}
+	calls.Put(c)
 }

@@ -109,7 +109,7 @@ func (c *call) instruction(fingerprint [32]byte) machine.Instruction {
 func (c *call) finish(o machine.Outcome, err error) {
 	switch {
 	case err == nil:
-		c.answer(o)
+		c.answer(&o)
 	case errors.Is(err, commit.ErrInProgress):
 		refuse(c.Exchange, problem{reject.IdempotencyInProgress, sourceOf(reject.IdempotencyInProgress)})
 	case errors.Is(err, commit.ErrUnknown):
