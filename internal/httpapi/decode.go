@@ -85,6 +85,9 @@ func (b *body) fields() (fields, problem) {
 // tooDeep reports whether brackets outside of strings nest deeper than maxDepth. The decoder has no such
 // limit to set, and unknown fields are walked over by it. What is not JSON is its business.
 func tooDeep(raw []byte) bool {
+	if bytes.Count(raw, []byte{'{'})+bytes.Count(raw, []byte{'['}) <= maxDepth {
+		return false // nearly every body: no need to tell which brackets are in strings
+	}
 	depth, inString := 0, false
 	for i := 0; i < len(raw); i++ {
 		switch c := raw[i]; {
