@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"runtime"
 	"time"
 
 	"plexy/internal/commit"
@@ -53,7 +52,6 @@ func Serve(ctx context.Context, cfg config.Config, out Output) error {
 // Start opens the installation (making it, if the database is empty), migrates it, and serves. It returns
 // when requests are answered.
 func Start(ctx context.Context, cfg config.Config, out Output) (*Server, error) {
-	moreProcessors()
 	s := &Server{metrics: metric.New()}
 	s.log = server.NewLog(out.Log, s.metrics)
 	s.log.SetLevel(level(cfg.LogLevel))
@@ -62,15 +60,6 @@ func Start(ctx context.Context, cfg config.Config, out Output) (*Server, error) 
 		return nil, err
 	}
 	return s, nil
-}
-
-// moreProcessors lets twice as many goroutines run as there are processors, unless the operator said
-// otherwise. The writer leaves its processor while it waits for the disk, several times a batch; with only
-// as many as there are, it then waits behind the requests for another one (measured: a tenth of the rate).
-func moreProcessors() {
-	if n := runtime.NumCPU(); runtime.GOMAXPROCS(0) == n {
-		runtime.GOMAXPROCS(2 * n)
-	}
 }
 
 func level(name string) slog.Level {
@@ -103,8 +92,9 @@ func (s *Server) start(ctx context.Context, cfg config.Config, out Output) (err 
 	if err != nil {
 		return err
 	}
+	_, embedded := cfg.SQLitePath()
 	s.committer = commit.New(commit.Config{
-		Storage: s.app.Storage, Clock: s.app.clock, Observe: s.observe, Alarm: s.alarm,
+		Storage: s.app.Storage, Clock: s.app.clock, OwnThread: embedded, Observe: s.observe, Alarm: s.alarm,
 	})
 	built = append([]func() error{func() error { s.committer.Close(); return nil }}, built...)
 	s.metrics.WatchQueue(s.committer.Depth)

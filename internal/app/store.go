@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"github.com/gofrs/flock"
 
@@ -37,9 +38,21 @@ func placeOf(cfg config.Config, serve bool) (place, error) {
 		return nil, err
 	}
 	if path, ok := cfg.SQLitePath(); ok {
+		if serve {
+			moreProcessors()
+		}
 		return sqlitePlace{path, serve, fail}, nil
 	}
 	return newPostgresPlace(cfg.Database, serve, fail), nil
+}
+
+// moreProcessors lets twice as many goroutines run as there are processors, unless the operator said
+// otherwise. The writer leaves its processor while it waits for the disk, several times a batch; with only
+// as many as there are, it then waits behind the requests for another one (measured: a tenth of the rate).
+func moreProcessors() {
+	if n := runtime.NumCPU(); runtime.GOMAXPROCS(0) == n {
+		runtime.GOMAXPROCS(2 * n)
+	}
 }
 
 // sqlitePlace is one file.

@@ -41,14 +41,16 @@ const (
 	tries         = 3    // runs of one batch after transient failures
 	conflictTries = 20   // runs after losing to another process; each loss means somebody else advanced
 	batchDeadline = 8 * time.Second
-	// gatherRounds is how many rounds of all other goroutines without a new request end the gathering.
-	gatherRounds = 10
 )
 
 // Config is what a Committer needs. Observe and Alarm may be nil.
 type Config struct {
 	Storage storage.Storage
 	Clock   clock.Clock
+	// OwnThread gives each lane a thread of its own: for a storage that waits for the disk in this very
+	// process. The system wakes a thread that mostly sleeps sooner than one that has just served requests
+	// (measured on SQLite: a twentieth of the rate).
+	OwnThread bool
 	// Observe is told about each batch after its callers were answered.
 	Observe func(Report)
 	// Alarm is told about instructions that broke an assertion and about failures of the database.
@@ -192,26 +194,15 @@ func (c *Committer) Close() {
 
 func (c *Committer) loop(lane int, queue chan *ticket) {
 	defer c.loops.Done()
+	if c.cfg.OwnThread {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+	}
 	batch := make([]*ticket, 0, BatchLimit)
 	b := Batch{Storage: c.cfg.Storage, Clock: c.cfg.Clock, Lane: lane}
 	for first := range queue {
 		batch = fill(append(batch[:0], first), queue)
 		c.run(&b, batch)
-		gather(queue, len(batch))
-	}
-}
-
-// gather lets the callers that were just answered run before the next batch is cut, as long as their next
-// requests keep coming in: otherwise the first of them would have a flush of its own while all the others
-// wait for it. It is not a timer: where nobody runs, nobody is waited for.
-func gather(queue chan *ticket, answered int) {
-	for idle, have := 0, len(queue); have < answered && idle < gatherRounds; {
-		runtime.Gosched()
-		if now := len(queue); now > have {
-			idle, have = 0, now
-		} else {
-			idle++
-		}
 	}
 }
 

@@ -37,7 +37,7 @@ var pragmas = map[purpose][]string{
 	reading: {"query_only = on", "cache_size = -2048"},
 	writing: {
 		"synchronous = full", "fullfsync = on", "checkpoint_fullfsync = on", "foreign_keys = on",
-		"cache_size = -4096", "wal_autocheckpoint = 8000", "journal_size_limit = 67108864",
+		"cache_size = -2048", "wal_autocheckpoint = 8000", "journal_size_limit = 67108864",
 		"temp_store = memory",
 	},
 	moving: {"synchronous = full", "fullfsync = on", "checkpoint_fullfsync = on", "cache_size = -256"},

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/bits-and-blooms/bloom/v3"
@@ -78,14 +79,29 @@ type run struct {
 // closing is a run whose index is being written.
 type closing struct {
 	run
-	rows    rows
-	entries []entry // sorted
+	entries []entry // sorted by hash, as the index is, and row
 	done    int     // entries whose writing was committed
+}
+
+// find is the same as that of rows.
+func (c *closing) find(hash uint64, fn func(row int64) (bool, error)) (bool, error) {
+	after, _ := slices.BinarySearchFunc(c.entries, entry{hash, math.MaxInt64}, entry.compare)
+	for ; after > 0 && c.entries[after-1].hash == hash; after-- {
+		if ok, err := fn(c.entries[after-1].row); ok || err != nil {
+			return ok, err
+		}
+	}
+	return false, nil
 }
 
 type entry struct {
 	hash uint64
 	row  int64
+}
+
+// compare orders entries as SQLite does, which knows signed numbers only.
+func (e entry) compare(other entry) int {
+	return cmp.Or(cmp.Compare(int64(e.hash), int64(other.hash)), cmp.Compare(e.row, other.row))
 }
 
 // hashKey is what the index is made of, so it must stay the same for ever. Keys are chosen by others, so
@@ -166,7 +182,7 @@ func (w *window) find(hash uint64, look func(run int64) ([]int64, error),
 		return err
 	}
 	if w.closing != nil {
-		if ok, err := w.closing.rows.find(hash, check); ok || err != nil {
+		if ok, err := w.closing.find(hash, check); ok || err != nil {
 			return err
 		}
 	}
@@ -199,7 +215,7 @@ func (w *window) close() *closing {
 	if w.closing != nil || w.open.size < w.size {
 		return w.closing
 	}
-	c := &closing{rows: w.open, entries: make([]entry, 0, w.open.size)}
+	c := &closing{entries: make([]entry, 0, w.open.size)}
 	for hash, row := range w.open.first {
 		c.entries = append(c.entries, entry{hash, row})
 	}
@@ -208,9 +224,7 @@ func (w *window) close() *closing {
 			c.entries = append(c.entries, entry{hash, row})
 		}
 	}
-	slices.SortFunc(c.entries, func(a, b entry) int {
-		return cmp.Or(cmp.Compare(int64(a.hash), int64(b.hash)), cmp.Compare(a.row, b.row))
-	})
+	slices.SortFunc(c.entries, entry.compare)
 	// After a restart the open run may hold more than a run does.
 	capacity := uint(max(w.size, len(c.entries)))
 	c.run = run{number: 1, lastRow: w.last, filter: bloom.NewWithEstimates(capacity, 1.0/falsePositives)}

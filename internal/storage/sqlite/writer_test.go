@@ -334,7 +334,7 @@ func TestRebindKeepsWhatIsSealed(t *testing.T) {
 	before, _, err := sh.Customer(t.Context(), sh.payers[0].IIN)
 	sh.ok(err)
 	sh.run(machine.Instruction{Command: machine.Rebind{
-		Who:   machine.Who{IIN: sh.payers[0].IIN, Phone: []string{"another"}, Generation: 1},
+		Who:      machine.Who{IIN: sh.payers[0].IIN, Phone: []string{"another"}, Generation: 1},
 		Customer: before.ID, KeyID: before.KeyID, Sealed: []byte("another, sealed"),
 		By: machine.By{ID: sh.ids.New(id.Audit), Actor: "staff", Reason: "lost"},
 	}})

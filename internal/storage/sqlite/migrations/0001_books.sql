@@ -196,7 +196,7 @@ create table journal (
   previous_object text not null,
   previous_sequence integer not null,
   primary key (object_id, sequence, book)
-) strict, without rowid;
+) strict;
 
 -- Client keys are random, so they are kept out of a growing tree: rows are appended, and found by hash
 -- through memory (the open run) or through a sealed run, whose index was written once, sorted. The newest
