@@ -68,7 +68,8 @@ var statements = map[string]string{
 
 	// $1, $2: IIN indexes and their currencies ('' for all); $3: transactions. All wallets of a batch are
 	// locked by one statement, whichever of the three it is, and so in one order.
-	lockPayers: `select ` + of("w", sqlstore.WalletColumns) + `, ` + of("c", sqlstore.CustomerColumns) +
+	// Payers only pay: what is sealed of them is not read, and no column of theirs is written.
+	lockPayers: `select ` + of("w", sqlstore.WalletColumns) + `, ` + payerColumns +
 		`, coalesce((select rebinds from installation where one = 1), 0) from ` + payers +
 		` order by w.id for update of w`,
 	lockOwners: `select ` + of("w", sqlstore.WalletColumns) + ` from wallet_transactions t
@@ -145,6 +146,10 @@ var statements = map[string]string{
 const payers = `unnest($1::text[], $2::text[]) p (iin, currency)
 			join customers c on c.iin_index = p.iin
 			join wallets w on w.customer_id = c.id and (w.currency = p.currency or p.currency = '')`
+
+// payerColumns are the customer columns of c without what is sealed.
+var payerColumns = strings.NewReplacer("c.iin_sealed", "''::bytea", "c.phone_sealed", "''::bytea").
+	Replace(of("c", sqlstore.CustomerColumns))
 
 const (
 	referenceColumns = "name, book, direction, wallet_id, amount, status, body, created_at"
