@@ -18,7 +18,8 @@ type Load struct {
 	Address string `json:"address"` // HOST:PORT of the server
 	// Connections is how many keep-alive connections send, each its next request when it has the answer.
 	Connections int `json:"connections"`
-	// APIKeys are dealt to the connections in turn; several, because each key has its own rate limit.
+	// APIKeys are dealt to the connections in turn, and a connection takes its own in turn: each key has a
+	// rate limit of its own.
 	APIKeys []string `json:"apiKeys"`
 	Payers  []Payer  `json:"payers"` // drawn at random for each authorization
 	// FirstReference is the running number of the first order; RandomReferences draws them instead.
@@ -128,8 +129,7 @@ func play(ctx context.Context, load Load) (Outcome, error) {
 		if err != nil {
 			return Outcome{}, err
 		}
-		key := load.APIKeys[i%len(load.APIKeys)]
-		g.workers = append(g.workers, &worker{all: g, wire: w, composer: composer{apiKey: key}})
+		g.workers = append(g.workers, &worker{all: g, wire: w, keys: dealt(load.APIKeys, i, load.Connections)})
 	}
 	var outcome Outcome
 	for _, phase := range load.Phases {
@@ -142,6 +142,15 @@ func play(ctx context.Context, load Load) (Outcome, error) {
 	outcome.NextReference = g.reference.Load()
 	outcome.SampleIDs = sample(g.made, sampleSize)
 	return outcome, nil
+}
+
+// dealt returns the keys of one of the connections: at least one.
+func dealt(keys []string, connection, connections int) []string {
+	out := []string{keys[connection%len(keys)]}
+	for at := connection + connections; at < len(keys); at += connections {
+		out = append(out, keys[at])
+	}
+	return out
 }
 
 func (g *generator) hangUp() {

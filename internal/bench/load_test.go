@@ -182,3 +182,16 @@ func TestLoadEndsWithItsContext(t *testing.T) {
 		t.Error("a load that was cancelled was a success")
 	}
 }
+
+func TestKeysAreDealtInTurn(t *testing.T) {
+	for _, c := range []struct {
+		keys, connections int
+		want              string // of the first connection and the last
+	}{{5, 2, "[a c e] [b d]"}, {2, 4, "[a] [b]"}, {3, 3, "[a] [c]"}, {1, 2, "[a] [a]"}} {
+		keys := []string{"a", "b", "c", "d", "e"}[:c.keys]
+		got := fmt.Sprint(dealt(keys, 0, c.connections), dealt(keys, c.connections-1, c.connections))
+		if got != c.want {
+			t.Errorf("%d keys for %d connections: %s instead of %s", c.keys, c.connections, got, c.want)
+		}
+	}
+}

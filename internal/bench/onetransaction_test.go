@@ -107,8 +107,8 @@ func TestFillOpensEveryWallet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(s.keys) != cfg.Connections || s.keys[0] == s.keys[1] {
-		t.Errorf("%d API keys, want %d different ones", len(s.keys), cfg.Connections)
+	if len(s.keys) != fewestKeys || s.keys[0] == s.keys[1] {
+		t.Errorf("%d API keys, want %d different ones", len(s.keys), fewestKeys)
 	}
 	for _, n := range []int{0, 255, 256, 299} {
 		p := examplePayers(cfg.Wallets)[n]

@@ -18,6 +18,9 @@ import (
 // balanceMinor is what every wallet holds: enough never to run out, so that no answer is a refusal.
 const balanceMinor = 1_000_000_000_000
 
+// fewestKeys are enough for a few connections that are answered at once to stay below the rate limits.
+const fewestKeys = 32
+
 // store is a database that a server can be started on.
 type store struct {
 	dir      string   // --data
@@ -34,7 +37,7 @@ func (s store) flags() []string {
 	return flags
 }
 
-// furnish makes the schema, one merchant with an API key for each connection, and the funded wallets. All
+// furnish makes the schema, one merchant with API keys for all connections, and the funded wallets. All
 // of it through the shipped binary.
 func (s store) furnish(ctx context.Context, cfg Config) (store, error) {
 	if _, err := run(ctx, cfg.Binary, nil, append([]string{"migrate"}, s.flags()...)...); err != nil {
@@ -51,7 +54,7 @@ func (s store) furnish(ctx context.Context, cfg Config) (store, error) {
 	}
 	s.keys = []string{merchant.APIKey}
 	another := append([]string{"key", "create", "--merchant", merchant.MerchantID, "--json"}, s.flags()...)
-	for len(s.keys) < cfg.Connections {
+	for len(s.keys) < max(cfg.Connections, fewestKeys) {
 		output, err := run(ctx, cfg.Binary, nil, another...)
 		if err != nil {
 			return store{}, err

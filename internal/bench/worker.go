@@ -12,6 +12,8 @@ type worker struct {
 	all  *generator
 	wire *wire
 	composer
+	keys      []string  // API keys, taken in turn
+	turn      int       // of the keys
 	latencies []uint32  // microseconds, of requests answered inside the window
 	last      time.Time // when the last of those was answered
 	yield     []string  // transactions authorized or captured, for later phases
@@ -60,6 +62,8 @@ func (w *worker) run(s *stretch) error {
 // next composes the next request; false when no transaction is left to operate on.
 func (w *worker) next(kind Operation) ([]byte, bool) {
 	load := &w.all.load
+	w.turn++
+	w.apiKey = w.keys[w.turn%len(w.keys)]
 	switch kind {
 	case Authorize:
 		payer := load.Payers[rand.IntN(len(load.Payers))]
