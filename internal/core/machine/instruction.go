@@ -173,7 +173,10 @@ func (Rebind) command()       {}
 // Keys names the records that a batch must load. A keeper loads them in one or two rounds and locks the
 // wallets, in order of id: every change to a transaction goes through its wallet's lock.
 type Keys struct {
-	Replies      []ReplyKey
+	Replies []ReplyKey
+	// Kept are those of Replies, in the same order, whose instruction keeps a reply whenever it is decided:
+	// where a second reply under a key cannot be saved, they need not be looked up first.
+	Kept         []ReplyKey
 	Merchants    []string
 	Transactions []string // and the wallet of each
 	Payers       []Holder // customers by IIN index, and their wallets in the currency
@@ -207,6 +210,9 @@ func (k *Keys) Add(in Instruction) {
 	}
 	switch c := in.Command.(type) {
 	case Authorize:
+		if in.Key != "" {
+			k.Kept = append(k.Kept, ReplyKey{in.Scope, in.Key})
+		}
 		k.Merchants = append(k.Merchants, c.Merchant)
 		k.OrderReferences = append(k.OrderReferences, OrderReference{c.Merchant, c.OrderReference})
 		k.who(c.Who, c.Currency)

@@ -98,9 +98,9 @@ func (k *Keys) Reset() {
 		made.reset()
 	}
 	*k = Keys{
-		Replies: k.Replies[:0], Merchants: k.Merchants[:0], Transactions: k.Transactions[:0],
-		Payers: k.Payers[:0], Phones: k.Phones[:0], References: k.References[:0],
-		OrderReferences: k.OrderReferences[:0], made: made, spare: made,
+		Replies: k.Replies[:0], Kept: k.Kept[:0], Merchants: k.Merchants[:0],
+		Transactions: k.Transactions[:0], Payers: k.Payers[:0], Phones: k.Phones[:0],
+		References: k.References[:0], OrderReferences: k.OrderReferences[:0], made: made, spare: made,
 	}
 }
 

@@ -31,8 +31,10 @@ type batch struct {
 	lane    *lane
 	session *session
 	loaded  bool
-	seen    map[machine.ReplyKey]machine.Stored // what Load found under the keys
-	saved   *machine.State
+	// guessing batches do not look up every idempotency key: see Store.Commit.
+	guessing bool
+	seen     map[machine.ReplyKey]machine.Stored // what Load found under the keys
+	saved    *machine.State
 }
 
 // Commit runs fn in one durable transaction on the lane's own connection, in two round trips: one that
@@ -41,6 +43,10 @@ type batch struct {
 // When the connection is lost after COMMIT may have reached the server, Commit finds out whether it did
 // (see settle). It then returns nil although no answer came: the outcomes that fn computed are what was
 // committed.
+//
+// Most keys are new, and looking all of them up is a tenth of what a batch costs the server. So a batch
+// guesses that they are, and a unique key tells when one is not: nothing is saved then, and the batch runs
+// again and looks. After a wrong guess the lane looks for a while, since repeats come in crowds.
 func (s *Store) Commit(ctx context.Context, lane int, fn func(context.Context, storage.Batch) error) error {
 	if lane < 0 || lane >= len(s.lanes) {
 		return fmt.Errorf("postgres: there is no lane %d", lane)
@@ -48,6 +54,25 @@ func (s *Store) Commit(ctx context.Context, lane int, fn func(context.Context, s
 	l := s.lanes[lane]
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.careful > 0 {
+		l.careful--
+		return s.attempt(ctx, l, fn, false)
+	}
+	err := s.attempt(ctx, l, fn, true)
+	if errors.Is(err, storage.ErrConflict) {
+		l.careful = carefulBatches
+		err = s.attempt(ctx, l, fn, false)
+	}
+	return err
+}
+
+// carefulBatches is how many batches of a lane look every key up after one that guessed wrong.
+const carefulBatches = 64
+
+// attempt runs fn in one transaction. The caller holds the lane.
+func (s *Store) attempt(
+	ctx context.Context, l *lane, fn func(context.Context, storage.Batch) error, guessing bool,
+) error {
 	if err := s.fail(BeforeBegin); err != nil {
 		return err
 	}
@@ -55,7 +80,9 @@ func (s *Store) Commit(ctx context.Context, lane int, fn func(context.Context, s
 	if err != nil {
 		return err
 	}
-	b := &batch{lane: l, session: session, seen: map[machine.ReplyKey]machine.Stored{}}
+	b := &batch{
+		lane: l, session: session, guessing: guessing, seen: map[machine.ReplyKey]machine.Stored{},
+	}
 	done := false
 	defer func() {
 		if !done { // fn failed, or broke an assertion and panics through here

@@ -29,6 +29,7 @@ type lane struct {
 
 	mu      sync.Mutex
 	session *session // nil when there is none
+	careful int      // batches still to come that look every idempotency key up: see Store.Commit
 }
 
 // connect returns the lane's session, or makes one: again and again until ctx ends, for a server that is

@@ -19,6 +19,7 @@ type reading struct {
 	// none came), and when everything was read.
 	before, after int64
 	rebinding     bool // the batch itself rebinds somebody
+	guessing      bool // see Store.Commit
 }
 
 // load reads what keys names in one round trip. A second one is needed only for payers who have no wallet
@@ -31,7 +32,7 @@ type reading struct {
 // were read. The customers of locked wallets come in the statement that locks, and are as old as the wait
 // for the locks; if anybody was rebound meanwhile they are read again.
 func (b *batch) load(ctx context.Context, keys *machine.Keys) (*machine.State, error) {
-	l := &reading{keys: keys, state: keys.NewState(), seen: b.seen, before: -1}
+	l := &reading{keys: keys, state: keys.NewState(), seen: b.seen, before: -1, guessing: b.guessing}
 	r := b.session.round()
 	if b.session.plans.outgrown(clock.System{}.Now()) {
 		r.add(discard, nil)
@@ -168,16 +169,34 @@ func (l *reading) askTransactions(r *round) {
 	}, textArray(unique(l.keys.Transactions)))
 }
 
+// askReplies looks the batch's idempotency keys up: all of them, or when it guesses that nobody repeats
+// himself, those that the unique key does not decide in the end.
 func (l *reading) askReplies(r *round) {
-	if len(l.keys.Replies) == 0 {
+	keys := l.keys.Replies
+	if l.guessing {
+		keys = without(keys, l.keys.Kept)
+	}
+	if len(keys) == 0 {
 		return
 	}
-	scopes, names, books := replyKeys(l.keys.Replies)
+	scopes, names, books := replyKeys(keys)
 	r.add(readReplies, func(row sqlstore.Row) {
 		k, stored := sqlstore.ScanReply(row)
 		l.state.Replies[k] = stored
 		l.seen[k] = stored
 	}, textArray(scopes), textArray(names), smallArray(books))
+}
+
+// without returns what is left of keys when some of them, given in the same order, are taken out.
+func without(keys, some []machine.ReplyKey) (left []machine.ReplyKey) {
+	for _, k := range keys {
+		if len(some) > 0 && some[0] == k {
+			some = some[1:]
+		} else {
+			left = append(left, k)
+		}
+	}
+	return left
 }
 
 func replyKeys(keys []machine.ReplyKey) (scopes, names []string, books []int64) {
