@@ -18,7 +18,7 @@ type memory struct {
 	generation int64                     // of the vault; noGeneration while it is not known
 }
 
-// Bounds of what is remembered: about 600 bytes a person, 300 bytes the others.
+// Bounds of what is remembered: about 800 bytes a person, 300 bytes the others.
 const (
 	maxPeople = 50_000
 	maxSmall  = 20_000
