@@ -100,14 +100,11 @@ func (st *states) append(id string, row int64) {
 	st.last = row
 }
 
-const stateColumns = "condition, limit_per_transaction, limit_per_day, spent_day, spent_amount, " +
-	"debits_pending, debits_posted, credits_pending, credits_posted, version, sequence, last_object, " +
-	"last_sequence"
-
 const (
-	insertStates = "insert or rollback into wallet_states (wallet_id, book, " + stateColumns + ") values"
-	foldState    = "update wallet_rows set (" + stateColumns + ") = " +
-		"(select " + stateColumns + " from wallet_states where row = $3) where id = $1 and book = $2"
+	insertStates = "insert or rollback into wallet_states (wallet_id, book, " + sqlstore.WalletStateColumns +
+		") values"
+	foldState = "update wallet_rows set (" + sqlstore.WalletStateColumns + ") = " +
+		"(select " + sqlstore.WalletStateColumns + " from wallet_states where row = $3) where id = $1 and book = $2"
 	deleteStates = "delete from wallet_states where row > $1 and row <= $2"
 )
 
@@ -206,7 +203,8 @@ func (w *writer) newestState(read wallet.Wallet) (wallet.Wallet, error) {
 		return read, nil
 	}
 	// The columns of a wallet, with what never changes taken from its row.
-	return first(w.link, "select $2, $3, $4, $5, "+stateColumns+", $6 from wallet_states where row = $1",
+	return first(w.link, "select $2, $3, $4, $5, "+sqlstore.WalletStateColumns+
+		", $6 from wallet_states where row = $1",
 		sqlstore.ScanWallet, row, read.ID, int64(read.Book), read.Customer, string(read.Account.Currency),
 		read.CreatedAt)
 }

@@ -16,9 +16,11 @@ import (
 const (
 	TransactionColumns = "id, book, merchant_id, wallet_id, currency, order_reference, amount, status, " +
 		"failure, authorized, captured, canceled, expired, refunded, sequence, created_at, updated_at, expires_at"
-	WalletColumns = "id, book, customer_id, currency, condition, limit_per_transaction, limit_per_day, " +
-		"spent_day, spent_amount, debits_pending, debits_posted, credits_pending, credits_posted, " +
-		"version, sequence, last_object, last_sequence, created_at"
+	WalletColumns = "id, book, customer_id, currency, " + WalletStateColumns + ", created_at"
+	// WalletStateColumns are those of WalletColumns that change.
+	WalletStateColumns = "condition, limit_per_transaction, limit_per_day, spent_day, spent_amount, " +
+		"debits_pending, debits_posted, credits_pending, credits_posted, version, sequence, last_object, " +
+		"last_sequence"
 	CustomerColumns = "id, key_id, iin_index, phone_index, iin_sealed, phone_sealed, created_at"
 	StripeColumns   = "account, book, currency, debits_pending, debits_posted, credits_pending, " +
 		"credits_posted, version"
