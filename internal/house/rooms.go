@@ -3,7 +3,7 @@ package house
 // This file is the data of the rules: which rooms there are, what each may use, and why.
 
 // recordRooms are what storage keeps and therefore speaks of: the money core and the plain records.
-var recordRooms = []string{"core/", "access", "customer", "merchant"}
+var recordRooms = []string{"core/", "access", "customer", "event", "merchant"}
 
 // keeperRooms are what one keeper of the storage contract may use besides.
 var keeperRooms = append([]string{"clock", "id", "storage", "storage/sqlstore"}, recordRooms...)
@@ -23,6 +23,7 @@ var mayImport = map[string][]string{
 	"merchant": {"core/money"},
 	"customer": {"core/money"},
 	"access":   {"merchant"},
+	"event":    {"core/"},
 
 	"storage":                recordRooms,
 	"storage/sqlstore":       append([]string{"id", "storage"}, recordRooms...),

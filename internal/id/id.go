@@ -21,6 +21,7 @@ const (
 	Key         = "key_"
 	Audit       = "aud_"
 	Request     = "req_"
+	Endpoint    = "whe_"
 )
 
 // Books is the number of books: the partitions of all money (docs/architecture.md).

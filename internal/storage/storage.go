@@ -41,6 +41,7 @@ type Storage interface {
 	Commit(ctx context.Context, lane int, fn func(context.Context, Batch) error) error
 	Reader
 	Records
+	Outbox
 	// Snapshot runs fn over one unchanging view of the books.
 	Snapshot(ctx context.Context, fn func(context.Context, Books) error) error
 	// Ready returns nil when the database can be reached and its migrations are current.

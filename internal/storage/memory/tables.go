@@ -36,6 +36,7 @@ type Tables struct {
 	Keys         map[string]*access.Key
 	Audits       []machine.Audit
 	Installation *storage.Installation
+	Outbox       *outbox
 
 	// What follows is computed from the rows above.
 	objects    []string            // keys of Journal, sorted
@@ -61,6 +62,7 @@ func newTables() *Tables {
 		Customers:    map[string]*wallet.Customer{},
 		Merchants:    map[string]*merchant.Merchant{},
 		Keys:         map[string]*access.Key{},
+		Outbox:       newOutbox(),
 	}
 	t.reindex()
 	return t
@@ -126,6 +128,9 @@ func (t *Tables) addRecord(r journal.Record) {
 		t.objects = insert(t.objects, r.Object)
 	}
 	t.Journal[r.Object] = append(rows, r)
+	if r.Merchant != "" {
+		t.Outbox.fresh = append(t.Outbox.fresh, journal.Ref{Object: r.Object, Sequence: r.Sequence})
+	}
 }
 
 // record returns a record of the journal.

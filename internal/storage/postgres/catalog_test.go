@@ -20,6 +20,7 @@ var moneyTables = []string{
 // recordTables are what is not money.
 var recordTables = []string{
 	"installation", "vault_keys", "merchants", "api_keys", "customers", "audits", "goose_db_version",
+	"event_counters", "events", "event_progress", "webhook_endpoints", "deliveries", "delivery_attempts",
 }
 
 func connect(t *testing.T, url string) *pgx.Conn {

@@ -35,6 +35,9 @@ func (s *Store) Write(ctx context.Context, fn func(sqlstore.DB) error) error {
 	})
 }
 
+// Aside is Write: nothing is remembered of any table.
+func (s *Store) Aside(ctx context.Context, fn func(sqlstore.DB) error) error { return s.Write(ctx, fn) }
+
 // Snapshot runs fn over one unchanging view of the books.
 func (s *Store) Snapshot(ctx context.Context, fn func(context.Context, storage.Books) error) error {
 	return s.with(ctx, func(db *db) error {

@@ -69,27 +69,28 @@ var statements = map[string]string{
 	// $1, $2: IIN indexes and their currencies ('' for all); $3: transactions. All wallets of a batch are
 	// locked by one statement, whichever of the three it is, and so in one order.
 	// Payers only pay: what is sealed of them is not read, and no column of theirs is written.
-	lockPayers: `select ` + of("w", sqlstore.WalletColumns) + `, ` + payerColumns +
+	lockPayers: `select ` + sqlstore.Of("w", sqlstore.WalletColumns) + `, ` + payerColumns +
 		`, coalesce((select rebinds from installation where one = 1), 0) from ` + payers +
 		` order by w.id for update of w`,
-	lockOwners: `select ` + of("w", sqlstore.WalletColumns) + ` from wallet_transactions t
+	lockOwners: `select ` + sqlstore.Of("w", sqlstore.WalletColumns) + ` from wallet_transactions t
 		join wallets w on w.id = t.wallet_id where t.id = any($1::text[]) order by w.id for update of w`,
-	lockBoth: `select ` + of("v", sqlstore.WalletColumns) + ` from wallets v where v.id = any(array(
+	lockBoth: `select ` + sqlstore.Of("v", sqlstore.WalletColumns) + ` from wallets v where v.id = any(array(
 			select w.id from ` + payers + ` union all
 			select t.wallet_id from wallet_transactions t where t.id = any($3::text[])))
 		order by v.id for update of v`,
 	lockCustomers: `select c.id from customers c where c.iin_index = any($1::text[]) order by c.id for update`,
-	readCustomers: `select ` + of("c", sqlstore.CustomerColumns) +
+	readCustomers: `select ` + sqlstore.Of("c", sqlstore.CustomerColumns) +
 		` from customers c where c.iin_index = any($1::text[])`,
-	readPhones: `select ` + of("c", sqlstore.CustomerColumns) +
+	readPhones: `select ` + sqlstore.Of("c", sqlstore.CustomerColumns) +
 		` from customers c where c.phone_index = any($1::text[])`,
-	readTransaction: `select ` + of("t", sqlstore.TransactionColumns) +
+	readTransaction: `select ` + sqlstore.Of("t", sqlstore.TransactionColumns) +
 		` from wallet_transactions t where t.id = any($1::text[])`,
-	readReplies: `select ` + of("i", sqlstore.ReplyColumns) +
+	readReplies: `select ` + sqlstore.Of("i", sqlstore.ReplyColumns) +
 		` from unnest($1::text[], $2::text[], $3::smallint[]) k (scope, key, book)
 		join idempotency i on i.scope = k.scope and i.key = k.key and i.book = k.book`,
-	readTerms: `select ` + of("m", sqlstore.TermsColumns) + ` from merchants m where m.id = any($1::text[])`,
-	readReferences: `select ` + of("f", sqlstore.ReferenceColumns) +
+	readTerms: `select ` + sqlstore.Of("m", sqlstore.TermsColumns) +
+		` from merchants m where m.id = any($1::text[])`,
+	readReferences: `select ` + sqlstore.Of("f", sqlstore.ReferenceColumns) +
 		` from unnest($1::text[], $2::smallint[]) k (name, book)
 		join fund_references f on f.name = k.name and f.book = k.book`,
 	readRepeats: `select k.merchant, k.reference
@@ -149,27 +150,22 @@ const payers = `unnest($1::text[], $2::text[]) p (iin, currency)
 
 // payerColumns are the customer columns of c without what is sealed.
 var payerColumns = strings.NewReplacer("c.iin_sealed", "''::bytea", "c.phone_sealed", "''::bytea").
-	Replace(of("c", sqlstore.CustomerColumns))
+	Replace(sqlstore.Of("c", sqlstore.CustomerColumns))
 
 const (
 	referenceColumns = "name, book, direction, wallet_id, amount, status, body, created_at"
 	replyColumns     = "scope, key, book, fingerprint, status, body, request_id, created_at"
 )
 
-// of puts the alias before each of the columns.
-func of(alias, columns string) string {
-	return alias + "." + strings.ReplaceAll(columns, ", ", ", "+alias+".")
-}
-
 func insert(table, columns, kind string) string {
-	return "insert into " + table + " (" + columns + ") select " + of("r", columns) +
+	return "insert into " + table + " (" + columns + ") select " + sqlstore.Of("r", columns) +
 		" from unnest($1::" + kind + "[]) r"
 }
 
 // insertRecords writes the journal. The side that is a stripe gets the balance of the stripe, as addStripes
 // has left it a moment ago in this transaction, less what the later records of the batch did to it.
 func insertRecords() string {
-	columns := of("r", sqlstore.RecordColumns)
+	columns := sqlstore.Of("r", sqlstore.RecordColumns)
 	for side, account := range map[string]string{"1": "debit", "2": "credit"} {
 		for column, now := range map[string]string{
 			"version": "s.version",

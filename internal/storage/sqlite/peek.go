@@ -50,3 +50,7 @@ func (p peeking) Read(_ context.Context, fn func(sqlstore.DB) error) error {
 func (p peeking) Write(context.Context, func(sqlstore.DB) error) error {
 	return errors.New("this connection only reads")
 }
+
+func (p peeking) Aside(ctx context.Context, fn func(sqlstore.DB) error) error {
+	return p.Write(ctx, fn)
+}

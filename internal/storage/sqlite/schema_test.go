@@ -29,8 +29,9 @@ func column(tb testing.TB, s *Store, sql string, args ...any) []string {
 // their own (architecture). The rows of two tables are found by number here; their book is theirs too.
 func TestBooksInTheCatalog(t *testing.T) {
 	s := fresh(t, Config{})
-	plain := []string{"api_keys", "audits", "customers", "goose_db_version", "idempotency_hashes",
-		"idempotency_runs", "installation", "merchants", "vault_keys"}
+	plain := []string{"api_keys", "audits", "customers", "deliveries", "delivery_attempts", "event_counters",
+		"event_progress", "events", "goose_db_version", "idempotency_hashes", "idempotency_runs", "installation",
+		"merchants", "vault_keys", "webhook_endpoints"}
 	tables := column(t, s, "select name from sqlite_schema where type = 'table' and name not like 'sqlite_%'")
 	for _, table := range tables {
 		columns := column(t, s, "select name from pragma_table_info($1)", table)

@@ -226,6 +226,16 @@ func (s *Store) Write(ctx context.Context, fn func(sqlstore.DB) error) error {
 	return nil
 }
 
+// Aside is Write for tables that the writer remembers nothing of.
+func (s *Store) Aside(ctx context.Context, fn func(sqlstore.DB) error) error {
+	w := s.writer
+	if err := w.take(ctx); err != nil {
+		return err
+	}
+	defer w.give()
+	return w.transact(ctx, func() error { return fn(w.link) })
+}
+
 // transact runs fn in one transaction. The caller holds the turn.
 func (w *writer) transact(ctx context.Context, fn func() error) error {
 	if err := w.begin(ctx); err != nil {

@@ -44,10 +44,13 @@ type Engine interface {
 	Read(ctx context.Context, fn func(DB) error) error
 	// Write runs fn in one durable transaction and rolls it back when fn fails.
 	Write(ctx context.Context, fn func(DB) error) error
+	// Aside is Write for tables that no batch reads or writes, so that nothing that is remembered of the
+	// others has to be forgotten.
+	Aside(ctx context.Context, fn func(DB) error) error
 }
 
-// Store implements storage.Reader and all of storage.Records except SweepReplies, over an engine.
-// Keepers embed it.
+// Store implements storage.Reader, storage.Records except SweepReplies, and storage.Outbox except Number,
+// over an engine. Keepers embed it.
 type Store struct{ engine Engine }
 
 // New returns the shared half of a keeper.

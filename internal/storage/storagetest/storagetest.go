@@ -76,5 +76,13 @@ var cases = []struct {
 	{"a snapshot does not change", snapshotIsolation},
 	{"walks may be nested", nestedWalks},
 	{"walks see everything, in order", walksOrdered},
+	{"events are numbered without gaps", eventNumbers},
+	{"events are numbered while lanes commit", eventRace},
+	{"endpoints", endpoints},
+	{"deliveries are made for who listens", deliveriesMade},
+	{"deliveries are finished", deliveriesFinished},
+	{"one server delivers to an endpoint", claims},
+	{"deliveries are replayed", replays},
+	{"old deliveries are swept", deliveriesSwept},
 	{"reopened, it has kept everything", reopen},
 }

@@ -1,0 +1,111 @@
+package event
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"plexy/internal/core/journal"
+)
+
+// Endpoint is an address of a merchant that is told of events.
+type Endpoint struct {
+	ID       string
+	Merchant string
+	URL      string
+	Types    []string // names of events; none means all
+	Ordered  bool     // an object's next event waits for the one before it (rule W-6)
+	State    EndpointState
+	Why      string // why it is disabled
+	// Secret is the version of its token and secret, which are derived and not stored. Until PreviousUntil
+	// (microseconds) deliveries are signed with the version before, too (rule W-9).
+	Secret        int64
+	PreviousUntil int64
+	CreatedAt     int64 // microseconds
+	UpdatedAt     int64
+	// FailingSince is when deliveries began to fail without one success since, 0 while they succeed.
+	FailingSince int64
+}
+
+// EndpointState says whether an endpoint is delivered to.
+type EndpointState string
+
+// The two states.
+const (
+	Enabled  EndpointState = "enabled"
+	Disabled EndpointState = "disabled" // its events are replayed when it is enabled again, if wanted
+)
+
+// Bounds of an endpoint's records.
+const (
+	MaxEndpoints = 16   // per merchant
+	MaxURL       = 1024 // bytes
+)
+
+// Wants reports whether the endpoint is told of events with this name.
+func (e Endpoint) Wants(name string) bool { return len(e.Types) == 0 || slices.Contains(e.Types, name) }
+
+// JoinTypes and SplitTypes are how the names are kept in one column. No name has a space.
+func JoinTypes(types []string) string { return strings.Join(types, " ") }
+
+// SplitTypes undoes JoinTypes.
+func SplitTypes(text string) []string { return strings.Fields(text) }
+
+// DeliveryState says what became of a delivery.
+type DeliveryState string
+
+// The three states.
+const (
+	Waiting   DeliveryState = "waiting"   // to be sent when it is due
+	Delivered DeliveryState = "delivered" // the receiver said 2xx
+	Dead      DeliveryState = "dead"      // every attempt of the schedule failed: a dead letter
+)
+
+// Delivery is one event on its way to one endpoint.
+type Delivery struct {
+	ID       string // see DeliveryID
+	Endpoint string
+	Merchant string
+	Number   int64  // the event's; 0 for a test event
+	Object   string // the record of the event; "" for a test event
+	Sequence int64
+	Name     string
+	State    DeliveryState
+	Attempts int   // so far
+	Base     int   // of those, how many were before the last replay: the schedule begins anew after it
+	DueAt    int64 // microseconds; when it may be sent next
+	// Replay and OutOfOrder mark what a receiver sees again, or before an older event of the same object.
+	Replay     bool
+	OutOfOrder bool
+	Body       []byte // as it was first sent; empty while nobody needs it again
+	CreatedAt  int64
+	UpdatedAt  int64
+}
+
+// DeliveryID returns the id of the delivery of a merchant's event to an endpoint: whd_, the endpoint's ULID,
+// the number of the event in 16 digits. So there is one delivery per event and endpoint, and ids sort by
+// number.
+func DeliveryID(endpoint string, number int64) string {
+	_, ulid, _ := strings.Cut(endpoint, "_")
+	return fmt.Sprintf("whd_%s_%016d", ulid, number)
+}
+
+// NewDelivery is the delivery of an event to an endpoint, due at the given time.
+func NewDelivery(e Endpoint, number int64, r journal.Record, at int64) Delivery {
+	return Delivery{
+		ID: DeliveryID(e.ID, number), Endpoint: e.ID, Merchant: e.Merchant, Number: number,
+		Object: r.Object, Sequence: r.Sequence, Name: r.Event(), State: Waiting,
+		DueAt: at, CreatedAt: at, UpdatedAt: at,
+	}
+}
+
+// Attempt is one try to deliver.
+type Attempt struct {
+	Delivery string
+	Number   int   // 1, 2, 3 …
+	At       int64 // when it began, microseconds
+	Micros   int64 // how long it took
+	Status   int   // of the answer; 0 when there was none
+	Error    string
+	Response []byte // the first 4 KiB of the answer, for staff only
+}

@@ -1,0 +1,112 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"plexy/internal/storage"
+	"plexy/internal/storage/sqlstore"
+)
+
+// Number numbers every record that can be seen now and could not be seen when events were numbered last.
+//
+// Transactions commit in another order than they begin in, so no counter of rows tells which are new. What
+// the last numbering could see does: its snapshot is kept, and a record is new when the transaction that
+// wrote it was not visible in it. Whoever can see an object's later record can see the ones before it, since
+// it was written under the lock of the same wallet; so both are numbered now, in order of sequence, or the
+// earlier one was numbered before. Only one server numbers at a time: the others pass by.
+//
+// A long transaction elsewhere in the database delays nothing: the snapshot says which are under way, not
+// only which is the oldest.
+func (s *Store) Number(ctx context.Context, at int64, _ int) (int, error) {
+	var behind, restored bool
+	err := s.Read(ctx, func(db sqlstore.DB) error {
+		return db.Query(ctx, lookSQL, nil, func(r sqlstore.Row) error {
+			behind, restored = r.Bool(), r.Bool()
+			return nil
+		})
+	})
+	if err != nil || !behind && !restored {
+		return 0, err
+	}
+	numbered := int64(0)
+	err = s.Write(ctx, func(db sqlstore.DB) error {
+		locked := false
+		err := db.Query(ctx, "select one from event_progress where one = 1 for update skip locked", nil,
+			func(sqlstore.Row) error {
+				locked = true
+				return nil
+			})
+		if err != nil || !locked {
+			return err
+		}
+		sql := numberSQL(freshSQL)
+		if restored {
+			if _, err := db.Exec(ctx, forgetSQL, nil); err != nil {
+				return err
+			}
+			sql = numberSQL(unnumberedSQL)
+		}
+		numbered, err = db.Exec(ctx, sql, []any{at})
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("number events: %w", err)
+	}
+	return int(numbered), nil
+}
+
+var _ storage.Outbox = (*Store)(nil)
+
+// lookSQL says whether there is anything new, without writing; and whether the ids of transactions run behind
+// those that were seen already, as they do after the database was restored into a new server.
+const lookSQL = `select
+	exists (select 1 from journal j, event_progress p where ` + newer + `),
+	pg_snapshot_xmax(pg_current_snapshot()) < pg_snapshot_xmax(p.snapshot::pg_snapshot)
+	from event_progress p`
+
+const newer = `j.xid >= pg_snapshot_xmin(p.snapshot::pg_snapshot)
+	and not pg_visible_in_snapshot(j.xid, p.snapshot::pg_snapshot) and j.merchant_id <> ''`
+
+const freshSQL = `select j.* from journal j, event_progress p where ` + newer
+
+// After a restore the ids in the journal are of another server: they say nothing here and are forgotten, and
+// which records have a number is asked one by one, once.
+const (
+	forgetSQL = `update journal set xid = '0' where xid <> '0'`
+
+	unnumberedSQL = `select j.* from journal j where j.merchant_id <> '' and not exists (
+		select 1 from events e where e.object_id = j.object_id and e.sequence = j.sequence)`
+)
+
+// numberSQL numbers the given records in one statement, so that all of it sees what the snapshot that it
+// keeps could see. The clocks of two servers may disagree, so an object's time is made to grow with its
+// sequence.
+func numberSQL(records string) string {
+	return `with fresh as (
+		select merchant_id, object_id, sequence,
+			case when object_id like 'wt\_%' then 'wallet.transaction.' else 'wallet.' end || type as name,
+			max(at) over (partition by object_id order by sequence) as at
+		from (` + records + `) j
+	), counters as (
+		insert into event_counters as c (merchant_id, number)
+		select merchant_id, count(*) from fresh group by merchant_id order by merchant_id
+		on conflict (merchant_id) do update set number = c.number + excluded.number
+		returning merchant_id, number
+	), numbered as materialized (
+		select f.merchant_id, f.object_id, f.sequence, f.name,
+			c.number + 1 - row_number() over (
+				partition by f.merchant_id order by f.at desc, f.object_id desc, f.sequence desc) as number
+		from fresh f join counters c on c.merchant_id = f.merchant_id
+	), told as (
+		insert into deliveries (` + sqlstore.DeliveryColumns + `)
+		select 'whd_' || split_part(e.id, '_', 2) || '_' || lpad(n.number::text, 16, '0'), e.id, e.merchant_id,
+			n.number, n.object_id, n.sequence, n.name, 'waiting', 0, 0, $1, false, false, '', $1, $1
+		from numbered n join webhook_endpoints e on e.merchant_id = n.merchant_id and e.state = 'enabled'
+			and (e.event_types = '' or n.name = any (string_to_array(e.event_types, ' ')))
+	), progress as (
+		update event_progress set snapshot = pg_current_snapshot()::text
+	)
+	insert into events (merchant_id, number, object_id, sequence)
+	select merchant_id, number, object_id, sequence from numbered`
+}

@@ -1,0 +1,121 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+
+	"plexy/internal/core/journal"
+	"plexy/internal/event"
+	"plexy/internal/storage/sqlstore"
+)
+
+// unnumbered is a record that has no number yet.
+type unnumbered struct {
+	row    int64
+	record journal.Record // only what names the event
+}
+
+// Number numbers records in the order of their rows, which is the order of their commits: there is one writer
+// at a time. It looks on a reading connection first, so that nobody waits for nothing.
+func (s *Store) Number(ctx context.Context, at int64, limit int) (int, error) {
+	behind := false
+	err := s.Read(ctx, func(db sqlstore.DB) error {
+		return db.Query(ctx, "select coalesce((select max(rowid) from journal), 0) > position from event_progress",
+			nil, func(r sqlstore.Row) error {
+				behind = r.Bool()
+				return nil
+			})
+	})
+	if err != nil || !behind {
+		return 0, err
+	}
+	numbered := 0
+	err = s.Aside(ctx, func(db sqlstore.DB) (err error) {
+		numbered, err = number(ctx, db, at, limit)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("number events: %w", err)
+	}
+	return numbered, nil
+}
+
+func number(ctx context.Context, db sqlstore.DB, at int64, limit int) (int, error) {
+	var rows []unnumbered
+	err := db.Query(ctx, "select rowid, merchant_id, object_id, sequence, type from journal "+
+		"where rowid > (select position from event_progress) order by rowid limit $1", []any{int64(limit)},
+		func(r sqlstore.Row) error {
+			rows = append(rows, unnumbered{r.Int64(), journal.Record{
+				Merchant: r.Text(), Object: r.Text(), Sequence: r.Int64(), Type: journal.Type(r.Text()),
+			}})
+			return nil
+		})
+	if err != nil || len(rows) == 0 {
+		return 0, err
+	}
+	feeds := map[string]*feed{}
+	numbered := 0
+	for _, row := range rows {
+		if row.record.Merchant == "" {
+			continue // the platform's own
+		}
+		f := feeds[row.record.Merchant]
+		if f == nil {
+			if f, err = openFeed(ctx, db, row.record.Merchant); err != nil {
+				return 0, err
+			}
+			feeds[row.record.Merchant] = f
+		}
+		if err := f.add(ctx, db, row.record, at); err != nil {
+			return 0, err
+		}
+		numbered++
+	}
+	for merchant, f := range feeds {
+		_, err := db.Exec(ctx, "insert into event_counters (merchant_id, number) values ($1, $2) "+
+			"on conflict (merchant_id) do update set number = excluded.number", []any{merchant, f.number})
+		if err != nil {
+			return 0, err
+		}
+	}
+	_, err = db.Exec(ctx, "update event_progress set position = $1", []any{rows[len(rows)-1].row})
+	return numbered, err
+}
+
+// feed is one merchant's events as far as they are numbered, and who is told of them.
+type feed struct {
+	number    int64
+	endpoints []event.Endpoint
+}
+
+func openFeed(ctx context.Context, db sqlstore.DB, merchant string) (*feed, error) {
+	f := &feed{}
+	err := db.Query(ctx, "select number from event_counters where merchant_id = $1", []any{merchant},
+		func(r sqlstore.Row) error {
+			f.number = r.Int64()
+			return nil
+		})
+	if err != nil {
+		return nil, err
+	}
+	return f, db.Query(ctx, "select "+sqlstore.EndpointColumns+" from webhook_endpoints "+
+		"where merchant_id = $1 and state = 'enabled'", []any{merchant}, func(r sqlstore.Row) error {
+		f.endpoints = append(f.endpoints, sqlstore.ScanEndpoint(r))
+		return nil
+	})
+}
+
+func (f *feed) add(ctx context.Context, db sqlstore.DB, r journal.Record, at int64) error {
+	f.number++
+	_, err := db.Exec(ctx, "insert into events (merchant_id, number, object_id, sequence) "+
+		"values ($1, $2, $3, $4)", []any{r.Merchant, f.number, r.Object, r.Sequence})
+	for i := range f.endpoints {
+		if err != nil {
+			return err
+		}
+		if e := &f.endpoints[i]; e.Wants(r.Event()) {
+			err = sqlstore.InsertDelivery(ctx, db, event.NewDelivery(*e, f.number, r, at))
+		}
+	}
+	return err
+}
