@@ -24,6 +24,7 @@ var mayImport = map[string][]string{
 	"customer": {"core/money"},
 	"access":   {"merchant"},
 	"event":    {"core/"},
+	"view":     {"clock", "core/", "event"},
 
 	"storage":                recordRooms,
 	"storage/sqlstore":       append([]string{"id", "storage"}, recordRooms...),
@@ -37,8 +38,8 @@ var mayImport = map[string][]string{
 	"verify": append([]string{"clock", "id", "storage"}, recordRooms...),
 
 	"server": {"clock", "id", "metric"},
-	"httpapi": {"access", "clock", "commit", "core/", "customer", "id", "merchant", "server", "storage",
-		"vault"},
+	"httpapi": {"access", "clock", "commit", "core/", "customer", "event", "id", "merchant", "server", "storage",
+		"vault", "view"},
 
 	"app":       {"*"},
 	"cmd/plexy": {"app", "bench", "config"},

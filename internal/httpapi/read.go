@@ -7,6 +7,7 @@ import (
 	"plexy/internal/core/reject"
 	"plexy/internal/id"
 	"plexy/internal/storage"
+	"plexy/internal/view"
 )
 
 // get answers GET /v1/wallet/transaction/{wallet_transaction_id}.
@@ -29,8 +30,8 @@ func (a *API) get(c *call) {
 		c.trouble(err, reject.QueueFull)
 		return
 	}
-	body := appendTransaction(make([]byte, 0, viewSize+160*len(records)), &t, t.Amount, "")
-	c.read(appendOperations(body, &t, records))
+	body := view.Transaction(make([]byte, 0, view.Size+160*len(records)), &t, t.Amount, "")
+	c.read(view.Operations(body, &t, records))
 }
 
 // list answers GET /v1/wallet/transactions/, with and without the slash at the end.
@@ -53,12 +54,12 @@ func (a *API) list(c *call) {
 	if more {
 		items = items[:q.page.Limit]
 	}
-	b := append(make([]byte, 0, 64+viewSize*len(items)), `{"items":[`...)
+	b := append(make([]byte, 0, 64+view.Size*len(items)), `{"items":[`...)
 	for i := range items {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = appendTransaction(b, &items[i], items[i].Amount, "")
+		b = view.Transaction(b, &items[i], items[i].Amount, "")
 	}
 	b = append(b, `],"nextCursor":`...)
 	if more {

@@ -8,6 +8,7 @@ import (
 	"plexy/internal/core/machine"
 	"plexy/internal/core/reject"
 	"plexy/internal/server"
+	"plexy/internal/view"
 )
 
 // problem is why a request is refused: the reason, and the field, header or part that it concerns.
@@ -122,7 +123,7 @@ func refusal(o machine.Outcome, requestID string) machine.Reply {
 		row = reject.Of(reject.InternalError)
 	}
 	if o.Reason == reject.IdempotencyKeyReused && o.First.At != 0 {
-		at := clock.Time(o.First.At).Format(timeLayout)
+		at := clock.Time(o.First.At).Format(view.TimeLayout)
 		row.Message = "This Idempotency-Key was used for a different request at " + at + "."
 	}
 	return machine.Reply{

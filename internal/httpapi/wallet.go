@@ -11,6 +11,7 @@ import (
 	"plexy/internal/core/reject"
 	"plexy/internal/id"
 	"plexy/internal/vault"
+	"plexy/internal/view"
 )
 
 // staleTries is how often an instruction is made anew because the vault's keys changed under it. Keys
@@ -140,7 +141,7 @@ func renderAuthorized(requestID string) func(machine.Outcome) machine.Reply {
 		t := &o.Transaction
 		return machine.Reply{
 			Status: http.StatusCreated,
-			Body:   appendTransaction(make([]byte, 0, viewSize), t, t.Amount, ""),
+			Body:   view.Transaction(make([]byte, 0, view.Size), t, t.Amount, ""),
 		}
 	}
 }
@@ -153,7 +154,7 @@ func renderOperated(requestID string) func(machine.Outcome) machine.Reply {
 		}
 		return machine.Reply{
 			Status: http.StatusOK,
-			Body: appendTransaction(make([]byte, 0, viewSize+64), &o.Transaction, o.Record.Amount,
+			Body: view.Transaction(make([]byte, 0, view.Size+64), &o.Transaction, o.Record.Amount,
 				o.Record.OperationID()),
 		}
 	}
