@@ -49,7 +49,7 @@ sim: ## replay the simulation: make sim SEED=7 STEPS=1000000
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (20s) each
-	@set -e; for file in $$(grep -rl '^func Fuzz' --include='*_test.go' api cmd internal | sort); do \
+	@set -e; for file in $$(grep -rl '^func Fuzz' --include='*_test.go' api cmd internal receiver | sort); do \
 		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' "$$file"); do \
 			echo "=== $$target"; \
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "./$$(dirname "$$file")"; \
@@ -71,7 +71,7 @@ vet:
 
 .PHONY: format
 format:
-	@bad=$$("$$($(GO) env GOROOT)/bin/gofmt" -l api cmd internal); \
+	@bad=$$("$$($(GO) env GOROOT)/bin/gofmt" -l api cmd internal receiver); \
 	if [ -n "$$bad" ]; then echo "not as gofmt writes it:"; echo "$$bad"; exit 1; fi
 
 .PHONY: tools

@@ -44,6 +44,7 @@ var mayImport = map[string][]string{
 	"app":       {"*"},
 	"cmd/plexy": {"app", "bench", "config"},
 	"api":       {},
+	"receiver":  {}, // merchants import it: it stands alone
 
 	// What proves and measures. Nothing that ships imports these, but for the command line that starts bench.
 	"bench": append([]string{"app", "clock", "id", "storage/sqlstore", "vault"}, recordRooms...),
@@ -72,8 +73,9 @@ var guards = []Guard{
 	{
 		What:  "the clock of the machine",
 		Calls: []string{"time.Now", "time.Since", "time.Until"},
-		Rooms: []string{"clock", "id", "bench", "pgtest"},
-		Why:   "time comes from internal/clock, so that tests and the simulator can set it; an id carries its own",
+		Rooms: []string{"clock", "id", "bench", "pgtest", "receiver"},
+		Why: "time comes from internal/clock, so that tests and the simulator can set it; an id carries its " +
+			"own, and the receiver runs in programs of merchants",
 	},
 	{
 		What: "timers",
@@ -110,7 +112,7 @@ var guards = []Guard{
 	{
 		What:    "HTTP",
 		Imports: []string{"net/http"},
-		Rooms:   []string{"server", "httpapi", "metric", "bench"},
+		Rooms:   []string{"server", "httpapi", "metric", "bench", "receiver"},
 		Why:     "doors speak HTTP; what is behind them does not know who asked",
 	},
 	{
@@ -155,6 +157,8 @@ var modules = []Module{
 	{Path: "github.com/anishathalye/porcupine", Proofs: true, Why: "linearizability of recorded histories"},
 	{Path: "github.com/getkin/kin-openapi", Proofs: true, Why: "answers checked against api/openapi.yaml"},
 	{Path: "github.com/google/go-cmp", Proofs: true, Why: "differences of records that a person can read"},
+	{Path: "github.com/standard-webhooks/standard-webhooks/libraries", Proofs: true,
+		Why: "signatures judged by the library of those who wrote the standard"},
 	{Path: "golang.org/x/sys", Why: "fdatasync for SQLite's log; in bench, what a process used of the machine"},
 	{Path: "modernc.org/libc", Why: "the memory of the embedded SQLite, for the file system under its log"},
 	{Path: "pgregory.net/rapid", Proofs: true, Why: "properties over made-up input, shrunk when they fail"},
