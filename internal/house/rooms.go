@@ -37,9 +37,10 @@ var mayImport = map[string][]string{
 	"commit": {"core/machine", "core/reject", "storage", "clock", "metric"},
 	"verify": append([]string{"clock", "id", "storage"}, recordRooms...),
 
-	"server": {"clock", "id", "metric"},
+	"server":  {"clock", "id", "metric"},
+	"webhook": {"clock", "event", "id", "metric", "storage", "view"},
 	"httpapi": {"access", "clock", "commit", "core/", "customer", "event", "id", "merchant", "server", "storage",
-		"vault", "view"},
+		"vault", "view", "webhook"},
 
 	"app":       {"*"},
 	"cmd/plexy": {"app", "bench", "config"},
@@ -112,8 +113,8 @@ var guards = []Guard{
 	{
 		What:    "HTTP",
 		Imports: []string{"net/http"},
-		Rooms:   []string{"server", "httpapi", "metric", "bench", "receiver"},
-		Why:     "doors speak HTTP; what is behind them does not know who asked",
+		Rooms:   []string{"server", "httpapi", "metric", "webhook", "bench", "receiver"},
+		Why:     "doors and webhooks speak HTTP; what is behind them does not know who asked",
 	},
 	{
 		What:   "the go statement",

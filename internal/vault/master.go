@@ -22,12 +22,13 @@ const (
 	checkBytes   = 16
 )
 
-// Three keys come from the master key, by HKDF with these labels, so that the value stored as a check says
+// Four keys come from the master key, by HKDF with these labels, so that the value stored as a check says
 // nothing about the key that wraps.
 const (
 	wrapLabel  = "plexy vault 1: wrap data keys"
 	checkLabel = "plexy vault 1: check value"
 	printLabel = "plexy vault 1: fingerprints of requests"
+	hookLabel  = "plexy vault 1: secrets of webhooks"
 )
 
 // ErrMasterText says that a text is not a master key. It does not repeat the text.
@@ -40,6 +41,7 @@ type Master struct {
 	wrap  tink.AEAD
 	check string
 	print []byte
+	hook  []byte
 }
 
 // NewMaster makes the text of a fresh master key: one line, with its newline, for a file that only the
@@ -74,11 +76,17 @@ func ParseMaster(text []byte) (*Master, error) {
 	if err != nil {
 		return nil, fmt.Errorf("vault: derive the fingerprint key: %w", err)
 	}
+	hook, err := hkdf.Key(sha256.New, key[:], nil, hookLabel, masterBytes)
+	if err != nil {
+		return nil, fmt.Errorf("vault: derive the key of webhooks: %w", err)
+	}
 	wrap, err := wrapper(wrapKey)
 	if err != nil {
 		return nil, fmt.Errorf("vault: build the wrapping cipher: %w", err)
 	}
-	return &Master{wrap: wrap, check: base64.RawURLEncoding.EncodeToString(check), print: print}, nil
+	return &Master{
+		wrap: wrap, check: base64.RawURLEncoding.EncodeToString(check), print: print, hook: hook,
+	}, nil
 }
 
 // wrapper is Tink's AES-256-GCM with a key of ours. It needs no key id in front of what it makes: there is
@@ -105,6 +113,10 @@ func wrapper(key []byte) (tink.AEAD, error) {
 // of an IIN and a phone among others, which could be found by trying all if it had no key. It does not change
 // when the data keys do, so that a request means the same before and after a rotation.
 func (m *Master) FingerprintKey() []byte { return m.print }
+
+// WebhookKey is what the secrets and tokens of webhook endpoints are derived from. It does not change when
+// the data keys do: what merchants were shown stays valid.
+func (m *Master) WebhookKey() []byte { return m.hook }
 
 // Check is a value to store in the database, by which a process finds out that its master key is another
 // one before it writes anything. Nothing about the key can be learned from it.
