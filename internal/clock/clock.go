@@ -3,6 +3,7 @@
 package clock
 
 import (
+	"context"
 	"sync/atomic"
 	"time"
 )
@@ -52,4 +53,17 @@ func Time(at int64) time.Time { return time.UnixMicro(at).UTC() }
 func Ticks(every time.Duration) (ticks <-chan time.Time, stop func()) {
 	t := time.NewTicker(every)
 	return t.C, t.Stop
+}
+
+// Pause waits until the given time of the machine has passed or ctx ends, and reports whether it passed. Like
+// Ticks it is for housekeeping only.
+func Pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }

@@ -119,7 +119,7 @@ var guards = []Guard{
 	{
 		What:   "the go statement",
 		GoStmt: true,
-		Rooms: []string{"commit", "server", "storage/storagetest", "bench", "pgtest", "pgtest/pgrun",
+		Rooms: []string{"commit", "server", "webhook", "storage/storagetest", "bench", "pgtest", "pgtest/pgrun",
 			"house/testrun"},
 		Why: "a goroutine needs an owner who ends it; everybody else is called",
 	},

@@ -96,6 +96,7 @@ var operationTypes = map[journal.Type]string{
 	journal.Expired:    "expire",
 }
 
+// Minor writes an integer after the quoted name: an amount in minor units, or a number.
 func Minor(b []byte, name string, minor int64) []byte {
 	return strconv.AppendInt(append(b, name...), minor, 10)
 }

@@ -1,0 +1,103 @@
+package webhook
+
+import (
+	"time"
+
+	"plexy/internal/event"
+	"plexy/internal/storage"
+)
+
+// What an endpoint may cost and how long things wait.
+const (
+	laneKnown     = 256              // deliveries of one endpoint in memory
+	laneFill      = 64               // deliveries read at once
+	orderPatience = 60 * time.Second // how long an event waits for the one before it
+	disableAfter  = 5 * 24 * time.Hour
+)
+
+// lane is one endpoint as the server that owns it sees it. Only the worker's loop touches it.
+type lane struct {
+	endpoint event.Endpoint
+	nextDue  int64 // 0: nothing waits
+	queue    []storage.Due
+	// known are the deliveries that were read and whose outcome is not written yet: in the queue, under way,
+	// parked, or about to be written. What is read again while it is known is left out.
+	known  map[string]bool
+	flight int
+	busy   map[string]bool          // objects with an event under way
+	parked map[string][]storage.Due // events that wait for the one under way, by object
+	// What the receiver has shown.
+	breaker Breaker
+	window  Window
+}
+
+func newLane(e event.Endpoint, sandbox bool) *lane {
+	return &lane{
+		endpoint: e, known: map[string]bool{}, busy: map[string]bool{},
+		parked: map[string][]storage.Due{}, breaker: NewBreaker(sandbox),
+	}
+}
+
+// hungry reports whether more deliveries should be read.
+func (l *lane) hungry(now int64) bool {
+	return len(l.queue) == 0 && l.nextDue > 0 && l.nextDue <= now && len(l.known) < laneKnown &&
+		l.breaker.ReadyAt(now) <= now
+}
+
+// fill takes what was read and is new.
+func (l *lane) fill(due []storage.Due) {
+	for _, d := range due {
+		if !l.known[d.Delivery.ID] {
+			l.known[d.Delivery.ID] = true
+			l.queue = append(l.queue, d)
+		}
+	}
+}
+
+// verdict is what happens to the next delivery of the queue.
+type verdict int
+
+const (
+	send   verdict = iota
+	park           // it waits in memory for the one under way
+	putOff         // it waits in the store for the one before it
+)
+
+// judge says what happens to a delivery, and marks it when it goes before its turn.
+func (l *lane) judge(d *storage.Due, now int64) verdict {
+	if !l.endpoint.Ordered || d.Delivery.Object == "" {
+		return send
+	}
+	late := now >= l.patience(d.Delivery)
+	switch {
+	case l.busy[d.Delivery.Object]:
+		return park
+	case d.Behind == d.Delivery.Number:
+		return send
+	case late:
+		d.Delivery.OutOfOrder = true
+		return send
+	}
+	return putOff
+}
+
+// patience is until when a delivery waits for the one before it.
+func (l *lane) patience(d event.Delivery) int64 {
+	return max(d.CreatedAt, d.UpdatedAt) + orderPatience.Microseconds()
+}
+
+// release lets the events that were parked behind the one that is done go on: the next one is in nobody's way
+// when that one is finished, and all are put off when it is tried again later.
+func (l *lane) release(object string, finished bool) (putOff []storage.Due) {
+	delete(l.busy, object)
+	parked := l.parked[object]
+	delete(l.parked, object)
+	if !finished {
+		return parked
+	}
+	for i := range parked {
+		parked[i].Behind = parked[0].Delivery.Number
+	}
+	l.queue = append(parked, l.queue...)
+	return nil
+}

@@ -1,0 +1,391 @@
+package webhook
+
+import (
+	"context"
+	"time"
+
+	"plexy/internal/clock"
+	"plexy/internal/event"
+	"plexy/internal/storage"
+	"plexy/internal/view"
+)
+
+// The worker's bounds.
+const (
+	lookEvery  = 200 * time.Millisecond // for what became due, and for what other servers numbered
+	claimEvery = 250 * time.Millisecond
+	claimFor   = 8 * time.Second       // what was under way at a crash is sent again after that
+	writePause = 20 * time.Millisecond // between two writes of outcomes: many share one
+	retryWrite = time.Second           // after one that failed
+	lastWrite  = 5 * time.Second       // for one, and when the worker ends
+	maxFlight  = 2048                  // attempts under way in all
+	reserved   = 512                   // of those, for endpoints whose last attempt was delivered
+)
+
+// Names of the headers that mark a delivery (docs/webhooks.md). They are not part of the body, which stays
+// the same byte for byte.
+const (
+	MarkOutOfOrder = "Plexy-Out-Of-Order"
+	MarkReplay     = "Plexy-Replay"
+	MarkTest       = "Plexy-Test"
+)
+
+// WorkerOptions are what a worker needs; all are required but Observe.
+type WorkerOptions struct {
+	Store     storage.Outbox
+	Sender    *Sender
+	Key       Key
+	Clock     clock.Clock // says what is due; leases and signatures go by the machine's
+	Owner     string      // names this server among those of the installation
+	Sandbox   bool
+	Sequencer *Sequencer
+	// Alarm hears of what a person should know: a write that failed, an endpoint that was disabled.
+	Alarm func(what string, err error)
+	// Observe hears of every attempt: what it came to, and for a first one how long after its event it ended.
+	Observe func(r Result, first bool, sinceEvent time.Duration)
+}
+
+// Worker delivers events to the endpoints that it owns. One loop decides; attempts and writes run beside it.
+type Worker struct {
+	o        WorkerOptions
+	schedule Schedule
+	lanes    map[string]*lane
+	flight   int
+	done     chan attempted
+	written  chan written
+	pending  []storage.Result // outcomes to write
+	health   map[string]storage.Health
+	writing  bool
+	claimed  int64 // when claims were last looked at, by the machine's clock
+}
+
+// attempted is an attempt that ended.
+type attempted struct {
+	lane   *lane
+	due    storage.Due
+	body   []byte
+	at     int64 // when it began
+	result Result
+}
+
+// written is a write that ended.
+type written struct {
+	results []storage.Result
+	health  []storage.Health
+	err     error
+}
+
+// NewWorker makes a worker; Run runs it.
+func NewWorker(o WorkerOptions) *Worker {
+	if o.Observe == nil {
+		o.Observe = func(Result, bool, time.Duration) {}
+	}
+	return &Worker{
+		o: o, schedule: Standard(o.Sandbox), lanes: map[string]*lane{}, done: make(chan attempted, 64),
+		written: make(chan written, 1), health: map[string]storage.Health{},
+	}
+}
+
+// Run delivers until ctx ends. Attempts that are then under way are cut off and do not count; what was known
+// of the others is written, and the endpoints are given back.
+func (w *Worker) Run(ctx context.Context) {
+	ticks, stop := clock.Ticks(lookEvery)
+	defer stop()
+	news := w.o.Sequencer.News()
+	w.look(ctx)
+	for ctx.Err() == nil {
+		w.advance(ctx)
+		select {
+		case <-ctx.Done():
+		case <-ticks:
+			w.look(ctx)
+		case <-news:
+			news = w.o.Sequencer.News()
+			w.look(ctx)
+		case a := <-w.done:
+			w.settle(a)
+		case x := <-w.written:
+			w.wrote(x)
+		}
+	}
+	w.end()
+}
+
+// look renews claims and learns what is due.
+func (w *Worker) look(ctx context.Context) {
+	now, machine := w.o.Clock.Now(), clock.System{}.Now()
+	if machine-w.claimed >= claimEvery.Microseconds() || machine < w.claimed {
+		w.claimed = machine
+		err := w.o.Store.Own(ctx, storage.Claim{
+			Owner: w.o.Owner, Now: machine, Until: machine + claimFor.Microseconds(), DueAt: now,
+		})
+		w.trouble(ctx, "claim endpoints", err)
+	}
+	work, err := w.o.Store.Owned(ctx, w.o.Owner, machine)
+	if err != nil {
+		w.trouble(ctx, "look for deliveries", err)
+		return
+	}
+	owned := make(map[string]bool, len(work))
+	for _, one := range work {
+		owned[one.Endpoint.ID] = true
+		l := w.lanes[one.Endpoint.ID]
+		if l == nil {
+			l = newLane(one.Endpoint, w.o.Sandbox)
+			w.lanes[one.Endpoint.ID] = l
+		}
+		l.endpoint, l.nextDue = one.Endpoint, one.NextDue
+		if h, ok := w.health[l.endpoint.ID]; ok { // not written yet
+			l.endpoint.FailingSince = h.FailingSince
+		}
+	}
+	for id := range w.lanes {
+		if !owned[id] {
+			delete(w.lanes, id) // disabled, deleted, or another server's: what is under way ends by itself
+		}
+	}
+}
+
+func (w *Worker) trouble(ctx context.Context, what string, err error) {
+	if err != nil && ctx.Err() == nil {
+		w.o.Alarm(what, err)
+	}
+}
+
+// advance sends what can be sent and writes what can be written.
+func (w *Worker) advance(ctx context.Context) {
+	now := w.o.Clock.Now()
+	for _, l := range w.lanes {
+		if l.hungry(now) {
+			due, err := w.o.Store.DueDeliveries(ctx, l.endpoint.ID, now, laneFill+len(l.known))
+			w.trouble(ctx, "read deliveries", err)
+			l.fill(due)
+			if len(due) < laneFill {
+				l.nextDue = 0 // until it is looked at again
+			}
+		}
+		w.dispatch(ctx, l, now)
+	}
+	w.write()
+}
+
+// dispatch starts attempts of one endpoint, as many as its receiver has shown to bear.
+func (w *Worker) dispatch(ctx context.Context, l *lane, now int64) {
+	for len(l.queue) > 0 && l.flight < l.window.Size() && w.room(l) {
+		due := l.queue[0]
+		verdict := l.judge(&due, now)
+		if verdict == send && !l.breaker.Allow(now) {
+			return
+		}
+		l.queue = l.queue[1:]
+		switch verdict {
+		case park:
+			l.parked[due.Delivery.Object] = append(l.parked[due.Delivery.Object], due)
+		case putOff:
+			w.putOff(l, due)
+		case send:
+			l.busy[due.Delivery.Object] = due.Delivery.Object != ""
+			l.flight++
+			w.flight++
+			w.attempt(ctx, l, due, now)
+		}
+	}
+}
+
+// room reports whether one more attempt may be under way. Endpoints that are not known to answer share what
+// the others leave, so that a thousand dead ones cannot take every place.
+func (w *Worker) room(l *lane) bool {
+	if l.window.Size() > 1 {
+		return w.flight < maxFlight
+	}
+	return w.flight < maxFlight-reserved
+}
+
+func (w *Worker) putOff(l *lane, due storage.Due) {
+	due.Delivery.DueAt = l.patience(due.Delivery)
+	w.pending = append(w.pending, storage.Result{Delivery: due.Delivery})
+}
+
+// attempt sends one delivery beside the loop.
+func (w *Worker) attempt(ctx context.Context, l *lane, due storage.Due, now int64) {
+	url, m := l.endpoint.URL, w.message(l.endpoint, due, now)
+	go func() {
+		r := w.o.Sender.Send(ctx, url, m)
+		select {
+		case w.done <- attempted{lane: l, due: due, body: m.Body, at: now, result: r}:
+		case <-ctx.Done(): // cut off: it does not count
+		}
+	}()
+}
+
+func (w *Worker) message(e event.Endpoint, due storage.Due, now int64) Message {
+	d := &due.Delivery
+	m := Message{ID: d.ID, Body: d.Body, Token: w.o.Key.Token(e.ID, 1), Marks: map[string][]string{}}
+	m.Secrets = append(m.Secrets, w.o.Key.Secret(e.ID, e.Secret))
+	if e.PreviousUntil > now {
+		m.Secrets = append(m.Secrets, w.o.Key.Secret(e.ID, e.Secret-1))
+	}
+	if d.Object == "" {
+		m.Marks[MarkTest] = []string{"true"}
+		return m
+	}
+	m.ID = event.ID(d.Object, d.Sequence)
+	if len(m.Body) == 0 {
+		m.Body = view.Event(make([]byte, 0, view.EventSize), &due.Event)
+	}
+	if d.OutOfOrder {
+		m.Marks[MarkOutOfOrder] = []string{"true"}
+	}
+	if d.Replay {
+		m.Marks[MarkReplay] = []string{"true"}
+	}
+	return m
+}
+
+// settle decides what an attempt came to.
+func (w *Worker) settle(a attempted) {
+	l, d, r := a.lane, a.due.Delivery, a.result
+	l.flight--
+	w.flight--
+	now := w.o.Clock.Now()
+	first := d.Attempts == 0 && a.due.Event.Number > 0
+	w.o.Observe(r, first, time.Duration(now-a.due.Event.Record.At)*time.Microsecond)
+	d.Attempts++
+	attempt := event.Attempt{
+		Delivery: d.ID, Number: d.Attempts, At: a.at, Micros: r.Duration.Microseconds(), Status: r.Status,
+		Error: r.Error, Response: r.Response,
+	}
+	if r.Outcome == Delivered {
+		l.breaker.Success()
+		l.window.Success()
+		d.State, d.Body = event.Delivered, nil
+		w.healthy(l)
+	} else {
+		l.breaker.Failure(now, r.RetryAfter)
+		l.window.Failure()
+		d.Body = a.body
+		delay, dead := w.schedule.Next(d.Attempts-d.Base, d.ID, r.RetryAfter)
+		d.DueAt = now + delay.Microseconds()
+		if dead || r.Outcome == Gone {
+			d.State = event.Dead
+		}
+		w.failing(l, r, now)
+	}
+	finished := d.State != event.Waiting
+	for _, due := range l.release(d.Object, finished) {
+		w.putOff(l, due)
+	}
+	// Events were put off behind this one only if an attempt at it failed before.
+	w.pending = append(w.pending, storage.Result{
+		Delivery: d, Attempt: attempt, Unblock: finished && l.endpoint.Ordered && d.Attempts > 1,
+	})
+}
+
+func (w *Worker) healthy(l *lane) {
+	if l.endpoint.FailingSince != 0 {
+		l.endpoint.FailingSince = 0
+		w.health[l.endpoint.ID] = storage.Health{Endpoint: l.endpoint.ID}
+	}
+}
+
+// failing notes since when an endpoint has been failing, and gives up on one that is gone or has not answered
+// for days.
+func (w *Worker) failing(l *lane, r Result, now int64) {
+	e := &l.endpoint
+	h := storage.Health{Endpoint: e.ID, FailingSince: e.FailingSince}
+	if h.FailingSince == 0 {
+		h.FailingSince = now
+	}
+	switch {
+	case r.Outcome == Gone:
+		h.Disable = "the receiver answered 410 Gone"
+	case now-h.FailingSince >= disableAfter.Microseconds():
+		h.Disable = "no delivery succeeded for 5 days"
+	case e.FailingSince != 0:
+		return // nothing new
+	}
+	e.FailingSince = h.FailingSince
+	w.health[e.ID] = h
+	if h.Disable != "" {
+		l.queue = nil
+		w.o.Alarm("endpoint "+e.ID+" was disabled: "+h.Disable, nil)
+	}
+}
+
+// write hands the outcomes to the store, one write at a time.
+func (w *Worker) write() {
+	if w.writing || len(w.pending)+len(w.health) == 0 {
+		return
+	}
+	w.writing = true
+	x := w.batch()
+	now := w.o.Clock.Now()
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), lastWrite)
+		defer cancel()
+		x.err = w.o.Store.Finish(ctx, now, x.results, x.health)
+		pause := writePause
+		if x.err != nil {
+			pause = retryWrite
+		}
+		clock.Pause(context.Background(), pause)
+		w.written <- x
+	}()
+}
+
+func (w *Worker) batch() written {
+	x := written{results: w.pending}
+	for _, h := range w.health {
+		x.health = append(x.health, h)
+	}
+	w.pending, w.health = nil, map[string]storage.Health{}
+	return x
+}
+
+// wrote takes note of a write: what failed is written again, before what came since.
+func (w *Worker) wrote(x written) {
+	w.writing = false
+	if x.err != nil {
+		w.o.Alarm("write what became of deliveries", x.err)
+		w.pending = append(x.results, w.pending...)
+		for _, h := range x.health {
+			if _, newer := w.health[h.Endpoint]; !newer {
+				w.health[h.Endpoint] = h
+			}
+		}
+		return
+	}
+	for _, r := range x.results {
+		if l := w.lanes[r.Delivery.Endpoint]; l != nil {
+			delete(l.known, r.Delivery.ID)
+		}
+	}
+}
+
+// end writes what is known and gives the endpoints back.
+func (w *Worker) end() {
+	if w.writing {
+		w.wrote(<-w.written)
+	}
+	for {
+		select {
+		case a := <-w.done:
+			if a.result.Outcome == Delivered {
+				w.settle(a) // it arrived, so it is not sent again
+			}
+			continue
+		default:
+		}
+		break
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), lastWrite)
+	defer cancel()
+	if x := w.batch(); len(x.results)+len(x.health) > 0 {
+		if err := w.o.Store.Finish(ctx, w.o.Clock.Now(), x.results, x.health); err != nil {
+			w.o.Alarm("write what became of deliveries", err)
+		}
+	}
+	if err := w.o.Store.Disown(ctx, w.o.Owner); err != nil {
+		w.o.Alarm("give endpoints back", err)
+	}
+}
