@@ -12,6 +12,9 @@ import (
 
 // observe counts one batch and what its instructions came to.
 func (s *Server) observe(r commit.Report) {
+	if r.Err == nil && s.sequencer != nil {
+		s.sequencer.Wake()
+	}
 	s.metrics.Batch(len(r.Instructions), r.Elapsed, result(r.Err))
 	for i := range r.Outcomes {
 		s.metrics.Operation(kind(r.Instructions[i].Command), outcome(&r.Outcomes[i]))

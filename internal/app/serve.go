@@ -14,6 +14,7 @@ import (
 	"plexy/internal/id"
 	"plexy/internal/metric"
 	"plexy/internal/server"
+	"plexy/internal/webhook"
 )
 
 // finishWithin bounds how long a stop waits for the requests that were accepted. A request's own deadline
@@ -34,6 +35,9 @@ type Server struct {
 	committer *commit.Committer
 	listener  *server.Server
 	tasks     *tasks
+	sequencer *webhook.Sequencer
+	sender    *webhook.Sender
+	hooks     webhook.Key
 }
 
 // Serve runs a server until ctx ends or a listener fails, then stops it in order.
@@ -99,8 +103,13 @@ func (s *Server) start(ctx context.Context, cfg config.Config, out Output) (err 
 	built = append([]func() error{func() error { s.committer.Close(); return nil }}, built...)
 	s.metrics.WatchQueue(s.committer.Depth)
 
+	if err = s.prepareWebhooks(cfg); err != nil {
+		return err
+	}
 	door := httpapi.New(httpapi.Options{
 		Commit: s.committer, Reader: s.app.Storage, Vaults: s.app.vaults, Stem: s.app.ids.Stem,
+		Outbox: s.app.Storage, News: s.sequencer.News, Webhooks: s.hooks, CheckURL: s.sender.Check,
+		NewID: s.app.ids.New,
 		Keys:  newKeyCache(s.app.Storage, s.app.clock, s.app.drops),
 		Clock: s.app.clock, FingerprintKey: s.app.master.FingerprintKey(), Rate: cfg.RateLimit,
 	})
@@ -140,6 +149,7 @@ func (s *Server) Stop() error {
 	defer cancel()
 	err := s.listener.Shutdown(ctx)
 	s.tasks.stop()
+	s.sender.Close()
 	s.committer.Close()
 	if closed := s.app.Close(); closed != nil {
 		err = errors.Join(err, fmt.Errorf("close the storage: %w", closed))

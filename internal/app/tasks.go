@@ -54,6 +54,8 @@ func (s *Server) startTasks() *tasks {
 	t := &tasks{cancel: cancel}
 	s.every(ctx, t, "release lapsed holds", expireEvery, s.expire)
 	s.every(ctx, t, "sweep old replies", sweepEvery, s.sweep)
+	s.every(ctx, t, "sweep old deliveries", sweepEvery, s.sweepDeliveries)
+	s.startWebhooks(ctx, t)
 	if log, ok := s.app.Storage.(interface{ Checkpoint(context.Context) error }); ok {
 		s.every(ctx, t, "move the log into the database", checkpointEvery, log.Checkpoint)
 	}

@@ -9,8 +9,10 @@ package config
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -40,6 +42,9 @@ type Config struct {
 	EnvironmentGiven bool
 	// RateLimit is requests a second per API key, with a burst of as many; 0 switches it off.
 	RateLimit int
+	// WebhookNetworks and WebhookPorts are what webhooks may call beside public addresses at 443, 80 and 8443.
+	WebhookNetworks []netip.Prefix
+	WebhookPorts    []uint16
 	// LogLevel is info, warn or error.
 	LogLevel string
 	// MasterKey is the key itself, or "" when it is in MasterKeyFile.
@@ -110,6 +115,47 @@ func checkAddress(value string) error {
 		return fmt.Errorf("must be HOST:PORT, such as 127.0.0.1:8080")
 	}
 	return nil
+}
+
+// networks reads prefixes with commas between.
+func networks(value string) (all []netip.Prefix, err error) {
+	for _, text := range list(value) {
+		p, err := netip.ParsePrefix(text)
+		if err != nil || p != p.Masked() {
+			return nil, fmt.Errorf("must be networks such as 10.1.0.0/16, with commas between")
+		}
+		all = append(all, p)
+	}
+	return all, nil
+}
+
+// ports reads port numbers with commas between.
+func ports(value string) (all []uint16, err error) {
+	for _, text := range list(value) {
+		n, err := strconv.ParseUint(text, 10, 16)
+		if err != nil || n == 0 {
+			return nil, fmt.Errorf("must be ports from 1 to 65535, with commas between")
+		}
+		all = append(all, uint16(n))
+	}
+	return all, nil
+}
+
+func list(value string) (all []string) {
+	for _, text := range strings.Split(value, ",") {
+		if text = strings.TrimSpace(text); text != "" {
+			all = append(all, text)
+		}
+	}
+	return all
+}
+
+func joined[T any](all []T) string {
+	texts := make([]string, len(all))
+	for i, one := range all {
+		texts[i] = fmt.Sprint(one)
+	}
+	return strings.Join(texts, ",")
 }
 
 func oneOf(value string, allowed ...string) error {

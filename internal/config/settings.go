@@ -75,6 +75,17 @@ var settings = []Setting{
 		get: func(c Config) string { return strconv.Itoa(c.RateLimit) },
 	},
 	{
+		Name:  "webhook_networks",
+		Usage: "networks beside the public ones that webhooks may call, such as 10.1.0.0/16, with commas between",
+		set: func(c *Config, v string) (err error) { c.WebhookNetworks, err = networks(v); return err },
+		get: func(c Config) string { return joined(c.WebhookNetworks) },
+	},
+	{
+		Name: "webhook_ports", Usage: "ports beside 443, 80 and 8443 that webhooks may call, with commas between",
+		set: func(c *Config, v string) (err error) { c.WebhookPorts, err = ports(v); return err },
+		get: func(c Config) string { return joined(c.WebhookPorts) },
+	},
+	{
 		Name: "log_level", Usage: "info, warn or error",
 		set: func(c *Config, v string) error { c.LogLevel = v; return oneOf(v, "info", "warn", "error") },
 		get: func(c Config) string { return c.LogLevel },

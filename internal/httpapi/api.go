@@ -15,6 +15,7 @@ import (
 	"plexy/internal/server"
 	"plexy/internal/storage"
 	"plexy/internal/vault"
+	"plexy/internal/webhook"
 )
 
 // Committer makes instructions durable; *commit.Committer is one.
@@ -42,6 +43,15 @@ type Vaults interface {
 type Options struct {
 	Commit Committer
 	Reader storage.Reader
+	Outbox storage.Outbox
+	// News returns a channel that is closed when there are more events.
+	News func() <-chan struct{}
+	// Webhooks is what secrets and tokens of endpoints are derived from; CheckURL says why an endpoint cannot
+	// have an address.
+	Webhooks webhook.Key
+	CheckURL func(url string) error
+	// NewID makes an id that belongs to no book, with the given prefix.
+	NewID  func(prefix string) string
 	Keys   KeyFinder
 	Vaults Vaults
 	// Stem makes the first 24 characters of a transaction's ULID; see id.Maker.

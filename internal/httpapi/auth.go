@@ -16,24 +16,24 @@ const bearer = "Bearer "
 func (a *API) authenticate(c *call) problem {
 	values := c.request.Header["Authorization"]
 	if len(values) == 0 || len(values) == 1 && values[0] == "" {
-		return problem{reject.APIKeyMissing, "Authorization"}
+		return problem{reason: reject.APIKeyMissing, source: "Authorization"}
 	}
 	secret := values[0]
 	if len(secret) > len(bearer) && strings.EqualFold(secret[:len(bearer)], bearer) {
 		secret = strings.TrimLeft(secret[len(bearer):], " ")
 	}
 	if len(values) > 1 || !access.WellFormed(secret) {
-		return problem{reject.APIKeyUnknown, "Authorization"}
+		return problem{reason: reject.APIKeyUnknown, source: "Authorization"}
 	}
 	key, err := a.options.Keys.KeyByHash(c.ctx, access.HashOf(secret))
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
-		return problem{reject.APIKeyUnknown, "Authorization"}
+		return problem{reason: reject.APIKeyUnknown, source: "Authorization"}
 	case err != nil:
 		c.Trouble = err
-		return problem{reject.QueueFull, "server"}
+		return problem{reason: reject.QueueFull, source: "server"}
 	case key.RevokedAt != 0:
-		return problem{reject.APIKeyUnknown, "Authorization"}
+		return problem{reason: reject.APIKeyUnknown, source: "Authorization"}
 	}
 	c.Merchant, c.Key = key.Merchant, key.ID
 	return problem{}

@@ -34,13 +34,13 @@ type body struct {
 func (c *call) receive() problem {
 	switch err := c.body.read(c.request.Body, c.request.ContentLength); {
 	case errors.Is(err, errTooLarge):
-		return problem{reject.BodyTooLarge, "body"}
+		return problem{reason: reject.BodyTooLarge, source: "body"}
 	case err != nil: // the caller stopped sending, or sent what is not HTTP
 		c.Trouble = err
-		return problem{reject.BodyInvalid, "body"}
+		return problem{reason: reject.BodyInvalid, source: "body"}
 	}
 	if !isJSON(c.request.Header["Content-Type"]) {
-		return problem{reject.ContentTypeNotJSON, "Content-Type"}
+		return problem{reason: reject.ContentTypeNotJSON, source: "Content-Type"}
 	}
 	key, no := idempotencyKey(c.request.Header["Idempotency-Key"], c.route.Idempotency)
 	c.key = key

@@ -47,7 +47,7 @@ func (b *body) fields() (fields, problem) {
 	)
 	d.Reset(&b.buffer)
 	if tooDeep(raw) || d.PeekKind() != '{' {
-		return fields{}, problem{reject.BodyInvalid, "body"}
+		return fields{}, problem{reason: reject.BodyInvalid, source: "body"}
 	}
 	if _, err := d.ReadToken(); err != nil {
 		return fields{}, invalid(err)
@@ -71,7 +71,7 @@ func (b *body) fields() (fields, problem) {
 		return fields{}, invalid(err)
 	}
 	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
-		return fields{}, problem{reject.BodyInvalid, "body"}
+		return fields{}, problem{reason: reject.BodyInvalid, source: "body"}
 	}
 	var all fields
 	for i, s := range found {
@@ -127,11 +127,11 @@ func invalid(err error) problem {
 	if errors.As(err, &syntax) && errors.Is(syntax.Err, jsontext.ErrDuplicateName) {
 		for _, known := range fieldNames {
 			if syntax.JSONPointer == jsontext.Pointer("/"+known) {
-				return problem{reject.BodyInvalid, known}
+				return problem{reason: reject.BodyInvalid, source: known}
 			}
 		}
 	}
-	return problem{reject.BodyInvalid, "body"}
+	return problem{reason: reject.BodyInvalid, source: "body"}
 }
 
 // amount reads a number of minor units: a JSON number written in digits only, from 1 to the largest int64.
@@ -139,7 +139,7 @@ func invalid(err error) problem {
 func (f *fields) amount() (int64, problem) {
 	minor, ok := parseDigits(f[fieldAmount])
 	if !ok || minor == 0 {
-		return 0, problem{reject.AmountInvalid, "amount"}
+		return 0, problem{reason: reject.AmountInvalid, source: "amount"}
 	}
 	return minor, problem{}
 }
@@ -175,21 +175,21 @@ func (f *fields) order() (o order, p problem) {
 	number, _ := f.text(fieldPhone)
 	phone, err := customer.ParsePhone(number)
 	if err != nil {
-		return order{}, problem{reject.PhoneInvalid, "phoneNumber"}
+		return order{}, problem{reason: reject.PhoneInvalid, source: "phoneNumber"}
 	}
 	digits, _ := f.text(fieldIIN)
 	iin, err := customer.ParseIIN(digits)
 	if err != nil {
-		return order{}, problem{reject.IINInvalid, "iin"}
+		return order{}, problem{reason: reject.IINInvalid, source: "iin"}
 	}
 	reference, ok := f.text(fieldReference)
 	if !ok || !validReference(reference) {
-		return order{}, problem{reject.OrderReferenceInvalid, "orderReference"}
+		return order{}, problem{reason: reject.OrderReferenceInvalid, source: "orderReference"}
 	}
 	code, _ := f.text(fieldCurrency)
 	currency, ok := money.Lookup(code)
 	if !ok {
-		return order{}, problem{reject.CurrencyInvalid, "currency"}
+		return order{}, problem{reason: reject.CurrencyInvalid, source: "currency"}
 	}
 	return order{amount: o.amount, phone: phone, iin: iin, reference: reference, currency: currency}, problem{}
 }

@@ -21,7 +21,7 @@ func idempotencyKey(values []string, mode Idempotency) (string, problem) {
 	}
 	if len(values) == 0 || len(values) == 1 && values[0] == "" {
 		if mode == Required {
-			return "", problem{reject.IdempotencyKeyMissing, "Idempotency-Key"}
+			return "", problem{reason: reject.IdempotencyKeyMissing, source: "Idempotency-Key"}
 		}
 		if len(values) == 0 {
 			return "", problem{}
@@ -29,7 +29,7 @@ func idempotencyKey(values []string, mode Idempotency) (string, problem) {
 	}
 	key, ok := parseKey(values[0])
 	if !ok || len(values) > 1 {
-		return "", problem{reject.IdempotencyKeyInvalid, "Idempotency-Key"}
+		return "", problem{reason: reject.IdempotencyKeyInvalid, source: "Idempotency-Key"}
 	}
 	return key, problem{}
 }

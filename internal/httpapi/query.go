@@ -73,7 +73,7 @@ func parseQuery(raw string) (listQuery, problem) {
 	}
 	for i, w := range wrong {
 		if w {
-			return listQuery{}, problem{parameters[i].reason, parameters[i].name}
+			return listQuery{}, problem{reason: parameters[i].reason, source: parameters[i].name}
 		}
 	}
 	return q, problem{}

@@ -73,7 +73,7 @@ func (a *API) list(c *call) {
 }
 
 func (c *call) notFound() {
-	refuse(c.Exchange, problem{reject.TransactionNotFound, sourceOf(reject.TransactionNotFound)})
+	refuse(c.Exchange, problem{reason: reject.TransactionNotFound, source: sourceOf(reject.TransactionNotFound)})
 }
 
 // read sends the answer to a read.

@@ -13,8 +13,9 @@ import (
 
 // problem is why a request is refused: the reason, and the field, header or part that it concerns.
 type problem struct {
-	reason reject.Reason
-	source string
+	reason  reject.Reason
+	source  string
+	message string // instead of the reason's own, where more can be said; nothing in it needs escaping
 }
 
 // answerOf says how a class of refusals is answered: Plexy's "API Errors" page for codes and types, the
@@ -53,6 +54,9 @@ var (
 // refuse answers with an error that was decided before an instruction existed, or instead of its outcome.
 func refuse(x *server.Exchange, p problem) {
 	row := reject.Of(p.reason)
+	if p.message != "" {
+		row.Message = p.message
+	}
 	a := answers[row.Class]
 	h := x.Header()
 	h["Should-Retry"] = no
@@ -87,14 +91,14 @@ func appendError(b []byte, row reject.Row, source, requestID string) []byte {
 
 // Envelope renders the failures that the server answers by itself.
 func Envelope(f server.Failure, requestID string) []byte {
-	p := problem{reject.InternalError, "server"}
+	p := problem{reason: reject.InternalError, source: "server"}
 	switch f {
 	case server.NotReady:
 		p.reason = reject.NotReady
 	case server.MethodNotAllowed:
-		p = problem{reject.MethodNotAllowed, "method"}
+		p = problem{reason: reject.MethodNotAllowed, source: "method"}
 	case server.Malformed:
-		p = problem{reject.RequestInvalid, "request"}
+		p = problem{reason: reject.RequestInvalid, source: "request"}
 	}
 	return appendError(nil, reject.Of(p.reason), p.source, requestID)
 }

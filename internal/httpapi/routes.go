@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -25,9 +26,10 @@ const (
 // Route is one line of the table of routes: all that the API answers, besides the server's health routes.
 type Route struct {
 	Method      string
-	Template    string // as in the API description; {wallet_transaction_id} stands for one path segment
+	Template    string // as in the API description; a name in braces stands for one path segment
 	Idempotency Idempotency
 	Body        bool // whether the route reads a JSON body
+	Waits       bool // whether it may wait for news
 
 	serve func(*API, *call)
 }
@@ -56,43 +58,58 @@ func init() { // not an initializer: the handlers lead back to the table
 		{Method: http.MethodGet, Template: "/v1/wallet/transaction/" + idSegment, serve: (*API).get},
 		{Method: http.MethodGet, Template: "/v1/wallet/transactions/", serve: (*API).list},
 		{Method: http.MethodGet, Template: "/v1/wallet/transactions", serve: (*API).list},
+		{Method: http.MethodGet, Template: "/v1/events", Waits: true, serve: (*API).feed},
+		{Method: http.MethodGet, Template: "/v1/events/{event_id}", serve: (*API).event},
 	}
+	routes = append(routes, endpointRoutes()...)
 }
 
-// matcher is a Route cut at its id, so that matching allocates nothing.
+// matcher is a Route cut at its ids, so that matching allocates nothing.
 type matcher struct {
 	Route
-	before, after string // of the id; before is the whole path when there is none
-	hasID         bool
+	literals []string // the text before, between and after the ids
 }
 
 func matchers() []matcher {
 	all := make([]matcher, 0, len(routes))
 	for _, r := range routes {
-		m := matcher{Route: r}
-		m.before, m.after, m.hasID = strings.Cut(r.Template, idSegment)
-		all = append(all, m)
+		all = append(all, matcher{r, segment.Split(r.Template, -1)})
 	}
 	return all
 }
 
-// match reports whether path is of this route, and the id in it. Any text without a slash can stand for an
+// segment is an id in a template.
+var segment = regexp.MustCompile(`\{[a-z_]+\}`)
+
+// maxIDs is how many ids a template has at most.
+const maxIDs = 2
+
+// match reports whether path is of this route, and the ids in it. Any text without a slash can stand for an
 // id: whether it is one is not the route's question.
-func (m *matcher) match(path string) (id string, ok bool) {
-	if !m.hasID {
-		return "", path == m.before
+func (m *matcher) match(path string) (ids [maxIDs]string, ok bool) {
+	for i, literal := range m.literals {
+		if !strings.HasPrefix(path, literal) {
+			return ids, false
+		}
+		path = path[len(literal):]
+		if i == len(m.literals)-1 {
+			break
+		}
+		end := strings.IndexByte(path, '/')
+		if end < 0 {
+			end = len(path)
+		}
+		if end == 0 {
+			return ids, false
+		}
+		ids[i], path = path[:end], path[end:]
 	}
-	if len(path) <= len(m.before)+len(m.after) ||
-		!strings.HasPrefix(path, m.before) || !strings.HasSuffix(path, m.after) {
-		return "", false
-	}
-	id = path[len(m.before) : len(path)-len(m.after)]
-	return id, strings.IndexByte(id, '/') < 0
+	return ids, path == ""
 }
 
 // route finds the route of a request. When there is none, the methods that the path would accept are
 // returned, joined for the Allow header; "" when the path is unknown.
-func (a *API) route(r *http.Request) (found *matcher, id, allow string) {
+func (a *API) route(r *http.Request) (found *matcher, ids [maxIDs]string, allow string) {
 	for i := range a.routes {
 		m := &a.routes[i]
 		matched, ok := m.match(r.URL.Path)
@@ -107,28 +124,33 @@ func (a *API) route(r *http.Request) (found *matcher, id, allow string) {
 		}
 		allow += m.Method
 	}
-	return nil, "", allow
+	return nil, ids, allow
 }
 
 // Serve answers one request: the checks that all routes share, then the route's own.
 func (a *API) Serve(x *server.Exchange, r *http.Request) {
-	m, id, allow := a.route(r)
+	m, ids, allow := a.route(r)
 	if m == nil {
 		if allow == "" {
-			refuse(x, problem{reject.RouteUnknown, "path"})
+			refuse(x, problem{reason: reject.RouteUnknown, source: "path"})
 			return
 		}
 		x.Header().Set("Allow", allow)
-		refuse(x, problem{reject.MethodNotAllowed, "method"})
+		refuse(x, problem{reason: reject.MethodNotAllowed, source: "method"})
 		return
 	}
 	x.Route = m.Template
 	c := calls.Get().(*call)
 	defer c.leave()
-	c.Exchange, c.request, c.route, c.id = x, r, &m.Route, id
-	if m.Body {
+	c.Exchange, c.request, c.route, c.id, c.subID = x, r, &m.Route, ids[0], ids[1]
+	switch {
+	case m.Body:
 		c.ctx = x.Limit() // an instruction goes on when its caller has gone
-	} else {
+	case m.Waits:
+		ctx, cancel := x.Waiting(r.Context(), maxWait)
+		defer cancel()
+		c.ctx = ctx
+	default:
 		ctx, cancel := x.Deadline(r.Context())
 		defer cancel()
 		c.ctx = ctx
@@ -138,7 +160,7 @@ func (a *API) Serve(x *server.Exchange, r *http.Request) {
 		return
 	}
 	if !a.limiter.allow(c.Key, a.options.Clock.Now()) {
-		refuse(x, problem{reject.RateLimited, "Authorization"})
+		refuse(x, problem{reason: reject.RateLimited, source: "Authorization"})
 		return
 	}
 	if !m.Body {
@@ -160,6 +182,7 @@ type call struct {
 	ctx     context.Context // ends at the request's deadline
 	route   *Route
 	id      string // the path's, not checked
+	subID   string // the second one of the path
 	key     string // the idempotency key; "" for none
 	body    *body
 }

@@ -89,7 +89,7 @@ func (a *API) operate(c *call, command func(machine.Target) machine.Command) {
 		// No transaction has this id. The stored key comes before the id in the order of checks, so only
 		// the machine can answer when there is a key; it must not be asked for arbitrary text.
 		if c.key == "" {
-			refuse(c.Exchange, problem{reject.TransactionNotFound, sourceOf(reject.TransactionNotFound)})
+			c.notFound()
 			return
 		}
 		target.ID = ""
@@ -112,7 +112,9 @@ func (c *call) finish(o machine.Outcome, err error) {
 	case err == nil:
 		c.answer(&o)
 	case errors.Is(err, commit.ErrInProgress):
-		refuse(c.Exchange, problem{reject.IdempotencyInProgress, sourceOf(reject.IdempotencyInProgress)})
+		refuse(c.Exchange, problem{
+			reason: reject.IdempotencyInProgress, source: sourceOf(reject.IdempotencyInProgress),
+		})
 	case errors.Is(err, commit.ErrUnknown):
 		c.trouble(err, reject.OutcomeUnknown)
 	case errors.Is(err, commit.ErrBusy), errors.Is(err, commit.ErrClosed):
@@ -128,7 +130,7 @@ func (c *call) trouble(err error, reason reject.Reason) {
 		err = fmt.Errorf("the caller went away: %w", err)
 	}
 	c.Trouble = err
-	refuse(c.Exchange, problem{reason, "server"})
+	refuse(c.Exchange, problem{reason: reason, source: "server"})
 }
 
 // renderAuthorized renders the outcome of authorize. It runs inside the batch, so it keeps nothing of the

@@ -22,6 +22,7 @@ const (
 	Audit       = "aud_"
 	Request     = "req_"
 	Endpoint    = "whe_"
+	Server      = "srv_" // a running server, as the owner of a claim
 )
 
 // Books is the number of books: the partitions of all money (docs/architecture.md).

@@ -26,6 +26,8 @@ type Metrics struct {
 	batchSize      prometheus.Histogram
 	commitSeconds  *prometheus.HistogramVec
 	imbalance      *prometheus.GaugeVec
+	attempts       *prometheus.CounterVec
+	firstSeconds   prometheus.Histogram
 	logDropped     prometheus.Counter
 
 	routes sync.Map // routeStatus → *routeSeries: label lookup is paid once per series, not per request
@@ -77,13 +79,22 @@ func New() *Metrics {
 			Name: "plexy_ledger_imbalance_minor_units",
 			Help: "Debits minus credits over the whole book, by currency. Anything but 0 is an alarm.",
 		}, []string{"currency"}),
+		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "plexy_webhook_attempts_total",
+			Help: "Attempts to deliver an event, by outcome.",
+		}, []string{"outcome"}),
+		firstSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "plexy_webhook_first_attempt_seconds",
+			Help:    "Time from an event to the end of the first attempt to deliver it.",
+			Buckets: latencyBuckets,
+		}),
 		logDropped: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "plexy_log_write_failures_total",
 			Help: "Times the request log could not be written.",
 		}),
 	}
 	m.registry.MustRegister(m.requests, m.requestSeconds, m.operations, m.batchSize, m.commitSeconds,
-		m.imbalance, m.logDropped, collectors.NewGoCollector(),
+		m.imbalance, m.attempts, m.firstSeconds, m.logDropped, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -111,6 +122,18 @@ func (m *Metrics) Request(route string, status int, took time.Duration) {
 func (m *Metrics) Operation(kind, outcome string) {
 	if m != nil {
 		m.operations.WithLabelValues(kind, outcome).Inc()
+	}
+}
+
+// Attempt counts one attempt to deliver an event, by outcome from a closed list. For a first one sinceEvent is
+// how long after its event it ended; for another one it is less than 0.
+func (m *Metrics) Attempt(outcome string, sinceEvent time.Duration) {
+	if m == nil {
+		return
+	}
+	m.attempts.WithLabelValues(outcome).Inc()
+	if sinceEvent >= 0 {
+		m.firstSeconds.Observe(sinceEvent.Seconds())
 	}
 }
 

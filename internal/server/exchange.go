@@ -4,7 +4,10 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
+
+	"plexy/internal/clock"
 )
 
 // Exchange is one request being answered: the response writer, the request's id, and what the request log
@@ -79,6 +82,28 @@ func (x *Exchange) Deadline(parent context.Context) (context.Context, context.Ca
 // goes away: for what goes on without its caller. It may end up to a hundredth of that time early, because
 // requests that begin together share one: a context with a timer costs as much as decoding a body.
 func (x *Exchange) Limit() context.Context { return x.server.limit() }
+
+// Waiting lets the request take longer than others, by the given time and what handling one may take, and
+// returns a context that ends then, when the caller goes away, or when the server stops. The caller must call
+// the function returned beside it.
+func (x *Exchange) Waiting(parent context.Context, by time.Duration) (context.Context, context.CancelFunc) {
+	by += x.server.options.HandleTimeout
+	control := http.NewResponseController(x.ResponseWriter)
+	until := clock.Time(clock.System{}.Now()).Add(by + x.server.options.HandleTimeout)
+	// Where there is no connection, as in a test, there is no deadline either.
+	_ = control.SetReadDeadline(until)
+	_ = control.SetWriteDeadline(until)
+	ctx, cancel := context.WithTimeout(parent, by)
+	stop := make(chan struct{})
+	go func() {
+		select {
+		case <-x.server.stopped:
+			cancel()
+		case <-stop:
+		}
+	}()
+	return ctx, sync.OnceFunc(func() { close(stop); cancel() })
+}
 
 // limit is a context that many requests share. No more join it once joining has ended.
 type limit struct{ context, joining context.Context }

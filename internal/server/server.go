@@ -72,6 +72,7 @@ type Server struct {
 	address  string
 	observed string
 	stopping atomic.Bool
+	stopped  chan struct{} // closed when stopping begins
 	pool     sync.Pool // of *Exchange
 	shared   atomic.Pointer[limit]
 
@@ -84,7 +85,7 @@ func New(o Options) *Server {
 	if o.HandleTimeout == 0 {
 		o.HandleTimeout = HandleTimeout
 	}
-	s := &Server{options: o, failed: make(chan error, 2)}
+	s := &Server{options: o, failed: make(chan error, 2), stopped: make(chan struct{})}
 	s.pool.New = func() any { return new(Exchange) }
 	return s
 }
@@ -147,7 +148,9 @@ func (s *Server) Failed() <-chan error { return s.failed }
 // Shutdown stops accepting, finishes the requests that were accepted, and returns when all are answered or
 // ctx ends; what is then still running is cut off and the error says so. /readyz says no from its start.
 func (s *Server) Shutdown(ctx context.Context) error {
-	s.stopping.Store(true)
+	if !s.stopping.Swap(true) {
+		close(s.stopped)
+	}
 	err := s.main.Shutdown(ctx)
 	if err != nil {
 		s.main.Close()

@@ -49,6 +49,19 @@ const (
 	StatusInvalid         Reason = "status_invalid"
 	CreatedFromInvalid    Reason = "created_from_invalid"
 	CreatedToInvalid      Reason = "created_to_invalid"
+	AfterInvalid          Reason = "after_invalid"
+	WaitInvalid           Reason = "wait_invalid"
+	EventTypeInvalid      Reason = "event_type_invalid"
+	URLInvalid            Reason = "url_invalid"
+	EventTypesInvalid     Reason = "event_types_invalid"
+	OrderedInvalid        Reason = "ordered_invalid"
+	StateInvalid          Reason = "state_invalid"
+	OverlapInvalid        Reason = "overlap_invalid"
+	ReplayInvalid         Reason = "replay_invalid"
+	EventNotFound         Reason = "event_not_found"
+	EndpointNotFound      Reason = "webhook_endpoint_not_found"
+	DeliveryNotFound      Reason = "delivery_not_found"
+	TooManyEndpoints      Reason = "too_many_webhook_endpoints"
 )
 
 // Refusals of the machine, in order of precedence.
@@ -128,6 +141,19 @@ var table = []Row{
 	{StatusInvalid, Invalid, "status must be NEW, PROCESSING, SUCCESS or FAILED."},
 	{CreatedFromInvalid, Invalid, "createdFrom must be an RFC 3339 time."},
 	{CreatedToInvalid, Invalid, "createdTo must be an RFC 3339 time."},
+	{AfterInvalid, Invalid, "after must be the number of an event, or 0."},
+	{WaitInvalid, Invalid, "wait must be whole seconds from 0 to 30."},
+	{EventTypeInvalid, Invalid, "The type of the event must be a name from the table of events."},
+	{URLInvalid, Invalid, "url must be an address that may be called."},
+	{EventTypesInvalid, Invalid, "eventTypes must be a list of names from the table of events."},
+	{OrderedInvalid, Invalid, "ordered must be true or false."},
+	{StateInvalid, Invalid, "state must be one of the states of the documentation."},
+	{OverlapInvalid, Invalid, "overlapHours must be an integer from 0 to 168."},
+	{ReplayInvalid, Invalid, "Say what to replay: eventId, or from and to, or failed: true."},
+	{EventNotFound, NotFound, "There is no such event."},
+	{EndpointNotFound, NotFound, "There is no such webhook endpoint."},
+	{DeliveryNotFound, NotFound, "There is no such delivery to this endpoint."},
+	{TooManyEndpoints, Refused, "A merchant can have 16 webhook endpoints."},
 	{IdempotencyKeyReused, Refused, "This Idempotency-Key was used for a different request."},
 	{IdempotencyInProgress, InProgress, "A request with this Idempotency-Key is still being decided."},
 	{TransactionNotFound, NotFound, "There is no such wallet transaction."},

@@ -1,0 +1,60 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"plexy/internal/config"
+	"plexy/internal/id"
+	"plexy/internal/webhook"
+)
+
+// keepDeliveries is how long finished deliveries and their attempts are kept: microseconds.
+const keepDeliveries = int64(30 * 24 * time.Hour / time.Microsecond)
+
+// prepareWebhooks makes what webhooks need; startWebhooks starts them.
+func (s *Server) prepareWebhooks(cfg config.Config) (err error) {
+	s.sequencer = webhook.NewSequencer(s.app.Storage, s.app.clock, s.taskAlarm)
+	s.sender = webhook.NewSender(webhook.Options{Rules: webhook.Rules{
+		Sandbox: cfg.Environment == config.Sandbox, Networks: cfg.WebhookNetworks, Ports: cfg.WebhookPorts,
+	}})
+	s.hooks, err = webhook.NewKey(s.app.master.WebhookKey())
+	return err
+}
+
+// startWebhooks starts the sequencer and the worker; both end with ctx.
+func (s *Server) startWebhooks(ctx context.Context, t *tasks) {
+	worker := webhook.NewWorker(webhook.WorkerOptions{
+		Store: s.app.Storage, Sender: s.sender, Key: s.hooks, Clock: s.app.clock, Owner: s.app.ids.New(id.Server),
+		Sandbox: s.app.Config.Environment == config.Sandbox, Sequencer: s.sequencer, Alarm: s.taskAlarm,
+		Observe: func(r webhook.Result, first bool, sinceEvent time.Duration) {
+			if !first {
+				sinceEvent = -1
+			}
+			s.metrics.Attempt(r.Outcome.String(), sinceEvent)
+		},
+	})
+	t.running.Go(func() { s.sequencer.Run(ctx) })
+	t.running.Go(func() { worker.Run(ctx) })
+}
+
+// taskAlarm logs what a background task met; err may be nil.
+func (s *Server) taskAlarm(what string, err error) {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	s.log.Logger().Error(what, slog.String("alarm", "task"), slog.String("error", text))
+}
+
+// sweepDeliveries deletes deliveries that nobody will ask for any more.
+func (s *Server) sweepDeliveries(ctx context.Context) error {
+	for range sweepRounds {
+		n, err := s.app.Storage.SweepDeliveries(ctx, s.app.clock.Now()-keepDeliveries, sweepBatch)
+		if err != nil || n < sweepBatch {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,403 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"plexy/internal/core/journal"
+	"plexy/internal/core/machine"
+	"plexy/internal/core/reject"
+	"plexy/internal/event"
+	"plexy/internal/id"
+	"plexy/internal/storage"
+)
+
+const (
+	endpointPath = "/v1/webhook-endpoints/{endpoint_id}"
+	// defaultOverlap and maxOverlap bound how long the secret before is signed with, too: hours.
+	defaultOverlap, maxOverlap = 24, 168
+	hour                       = 3600 * 1_000_000
+	// replayBatch is how many events one request replays at most.
+	replayBatch = 1000
+)
+
+func endpointRoutes() []Route {
+	get, post := http.MethodGet, http.MethodPost
+	return []Route{
+		{Method: post, Template: "/v1/webhook-endpoints", Body: true, serve: (*API).createEndpoint},
+		{Method: get, Template: "/v1/webhook-endpoints", serve: (*API).listEndpoints},
+		{Method: get, Template: endpointPath, serve: onEndpoint((*API).getEndpoint)},
+		{Method: http.MethodPatch, Template: endpointPath, Body: true, serve: onEndpoint((*API).changeEndpoint)},
+		{Method: http.MethodDelete, Template: endpointPath, serve: onEndpoint((*API).deleteEndpoint)},
+		{Method: post, Template: endpointPath + "/rotate-secret", Body: true,
+			serve: onEndpoint((*API).rotateSecret)},
+		{Method: post, Template: endpointPath + "/test", Body: true, serve: onEndpoint((*API).testEndpoint)},
+		{Method: post, Template: endpointPath + "/replay", Body: true, serve: onEndpoint((*API).replay)},
+		{Method: get, Template: endpointPath + "/deliveries", serve: onEndpoint((*API).listDeliveries)},
+		{Method: get, Template: endpointPath + "/deliveries/{delivery_id}", serve: onEndpoint((*API).getDelivery)},
+	}
+}
+
+// onEndpoint finds the merchant's endpoint that the path names.
+func onEndpoint(serve func(*API, *call, event.Endpoint)) func(*API, *call) {
+	return func(a *API, c *call) {
+		e, err := a.options.Outbox.Endpoint(c.ctx, c.Merchant, c.id)
+		if c.failed(err, problem{reason: reject.EndpointNotFound, source: "endpoint_id"}) {
+			return
+		}
+		serve(a, c, e)
+	}
+}
+
+// failed answers an error: missing when there is no such record. It reports whether there was one.
+func (c *call) failed(err error, missing problem) bool {
+	switch {
+	case err == nil:
+		return false
+	case errors.Is(err, storage.ErrNotFound):
+		refuse(c.Exchange, missing)
+	default:
+		c.trouble(err, reject.QueueFull)
+	}
+	return true
+}
+
+// audit begins the audit row of what a merchant changes by API.
+func (a *API) audit(c *call, action, object string) machine.Audit {
+	return machine.Audit{
+		ID: a.options.NewID(id.Audit), At: a.options.Clock.Now(), Actor: "api key " + c.Key,
+		Action: action, Object: object,
+	}
+}
+
+// createEndpoint answers POST /v1/webhook-endpoints. Token and secret are shown this once.
+func (a *API) createEndpoint(c *call) {
+	m, p := c.body.members()
+	now := a.options.Clock.Now()
+	e := event.Endpoint{
+		ID: a.options.NewID(id.Endpoint), Merchant: c.Merchant, Ordered: true, State: event.Enabled, Secret: 1,
+		CreatedAt: now, UpdatedAt: now,
+	}
+	if p.reason == "" {
+		p = a.take(m, &e)
+	}
+	if _, sent := m["url"]; p.reason == "" && !sent {
+		p = problem{reason: reject.URLInvalid, source: "url"}
+	}
+	if p.reason != "" {
+		refuse(c.Exchange, p)
+		return
+	}
+	audit := a.audit(c, "create webhook endpoint", e.ID)
+	audit.After = e.URL
+	err := a.options.Outbox.CreateEndpoint(c.ctx, e, audit)
+	if errors.Is(err, storage.ErrConflict) {
+		refuse(c.Exchange, problem{reason: reject.TooManyEndpoints, source: "server"})
+		return
+	}
+	if err != nil {
+		c.trouble(err, reject.QueueFull)
+		return
+	}
+	b := appendEndpoint(nil, &e)
+	c.done(http.StatusCreated, a.appendSecrets(b[:len(b)-1], &e))
+}
+
+// take puts what was sent of an endpoint's settings into it.
+func (a *API) take(m members, e *event.Endpoint) (p problem) {
+	if raw, sent := m["url"]; sent {
+		text, ok := stringOf(raw)
+		if !ok {
+			return problem{reason: reject.URLInvalid, source: "url"}
+		}
+		if err := a.options.CheckURL(text); err != nil {
+			return problem{reason: reject.URLInvalid, source: "url", message: "url " + plain(err.Error()) + "."}
+		}
+		e.URL = text
+	}
+	if raw, sent := m["eventTypes"]; sent {
+		types, ok := stringsOf(raw)
+		for _, name := range types {
+			ok = ok && event.Known(name)
+		}
+		if !ok {
+			return problem{reason: reject.EventTypesInvalid, source: "eventTypes"}
+		}
+		e.Types = types
+	}
+	if raw, sent := m["ordered"]; sent {
+		if string(raw) != "true" && string(raw) != "false" {
+			return problem{reason: reject.OrderedInvalid, source: "ordered"}
+		}
+		e.Ordered = string(raw) == "true"
+	}
+	if raw, sent := m["state"]; sent {
+		text, _ := stringOf(raw)
+		if text != string(event.Enabled) && text != string(event.Disabled) {
+			return problem{reason: reject.StateInvalid, source: "state"}
+		}
+		if e.State != event.EndpointState(text) {
+			e.State, e.Why = event.EndpointState(text), ""
+			if e.State == event.Disabled {
+				e.Why = "by the merchant"
+			}
+		}
+	}
+	return problem{}
+}
+
+// listEndpoints answers GET /v1/webhook-endpoints.
+func (a *API) listEndpoints(c *call) {
+	all, err := a.options.Outbox.EndpointsOf(c.ctx, c.Merchant)
+	if err != nil {
+		c.trouble(err, reject.QueueFull)
+		return
+	}
+	b := []byte(`{"items":[`)
+	for i := range all {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendEndpoint(b, &all[i])
+	}
+	c.read(append(b, `]}`...))
+}
+
+func (a *API) getEndpoint(c *call, e event.Endpoint) { c.read(appendEndpoint(nil, &e)) }
+
+// changeEndpoint answers PATCH: what is not sent stays.
+func (a *API) changeEndpoint(c *call, e event.Endpoint) {
+	was := e
+	m, p := c.body.members()
+	if p.reason == "" {
+		p = a.take(m, &e)
+	}
+	if p.reason != "" {
+		refuse(c.Exchange, p)
+		return
+	}
+	a.set(c, was, e, "change webhook endpoint", func(b []byte) []byte { return b })
+}
+
+// set writes an endpoint and answers with it; more may add to the answer.
+func (a *API) set(c *call, was, e event.Endpoint, action string, more func([]byte) []byte) {
+	e.UpdatedAt = a.options.Clock.Now()
+	audit := a.audit(c, action, e.ID)
+	audit.Before, audit.After = string(appendEndpoint(nil, &was)), string(appendEndpoint(nil, &e))
+	err := a.options.Outbox.SetEndpoint(c.ctx, e, audit)
+	if c.failed(err, problem{reason: reject.EndpointNotFound, source: "endpoint_id"}) {
+		return
+	}
+	if was.State == event.Disabled && e.State == event.Enabled {
+		e.FailingSince = 0
+	}
+	c.done(http.StatusOK, more(appendEndpoint(nil, &e)))
+}
+
+func (a *API) deleteEndpoint(c *call, e event.Endpoint) {
+	audit := a.audit(c, "delete webhook endpoint", e.ID)
+	audit.Before = e.URL
+	err := a.options.Outbox.DeleteEndpoint(c.ctx, c.Merchant, e.ID, audit)
+	if c.failed(err, problem{reason: reject.EndpointNotFound, source: "endpoint_id"}) {
+		return
+	}
+	c.done(http.StatusOK, append(append([]byte(`{"id":"`), e.ID...), `","deleted":true}`...))
+}
+
+// rotateSecret answers POST …/rotate-secret: a new secret, and the one before is signed with for a while.
+func (a *API) rotateSecret(c *call, e event.Endpoint) {
+	m, p := c.body.members()
+	overlap := int64(defaultOverlap)
+	if raw, sent := m["overlapHours"]; sent && p.reason == "" {
+		n, ok := wholeNumber(string(raw), maxOverlap)
+		if overlap = n; !ok {
+			p = problem{reason: reject.OverlapInvalid, source: "overlapHours"}
+		}
+	}
+	if p.reason != "" {
+		refuse(c.Exchange, p)
+		return
+	}
+	was := e
+	e.Secret++
+	e.PreviousUntil = a.options.Clock.Now() + overlap*hour
+	a.set(c, was, e, "rotate webhook secret", func(b []byte) []byte { return a.appendSecrets(b[:len(b)-1], &e) })
+}
+
+// testEndpoint answers POST …/test: an example of the event is queued for the endpoint alone.
+func (a *API) testEndpoint(c *call, e event.Endpoint) {
+	m, p := c.body.members()
+	name := "wallet.transaction.captured"
+	if raw, sent := m["eventType"]; sent && p.reason == "" {
+		var ok bool
+		if name, ok = stringOf(raw); !ok || !event.Known(name) {
+			p = problem{reason: reject.EventTypeInvalid, source: "eventType"}
+		}
+	}
+	if p.reason != "" {
+		refuse(c.Exchange, p)
+		return
+	}
+	now := a.options.Clock.Now()
+	d := event.NewDelivery(e, 0, journal.Record{}, now)
+	d.ID, d.Name = a.options.NewID(testPrefix(e.ID)), name
+	d.Body = exampleOf(name, e.Merchant, now)
+	if err := a.options.Outbox.CreateDelivery(c.ctx, d); err != nil {
+		c.trouble(err, reject.QueueFull)
+		return
+	}
+	c.done(http.StatusAccepted, append(appendDelivery(nil, &d), '}'))
+}
+
+// testPrefix makes ids of test deliveries: they belong to the endpoint, and a list shows them first.
+func testPrefix(endpoint string) string {
+	_, ulid, _ := strings.Cut(endpoint, "_")
+	return "whd_" + ulid + "_"
+}
+
+// replay answers POST …/replay: one event, a range of numbers, or all whose delivery is dead.
+func (a *API) replay(c *call, e event.Endpoint) {
+	m, p := c.body.members()
+	if p.reason != "" {
+		refuse(c.Exchange, p)
+		return
+	}
+	q, p := a.replayed(c.ctx, m, e)
+	if p.reason != "" {
+		refuse(c.Exchange, p)
+		return
+	}
+	n, last, err := a.options.Outbox.Replay(c.ctx, a.options.Clock.Now(), q)
+	if err != nil {
+		c.trouble(err, reject.QueueFull)
+		return
+	}
+	c.done(http.StatusAccepted, appendReplayed(nil, n, last, last > 0 && last < q.To))
+}
+
+// replayed reads which events to send again.
+func (a *API) replayed(ctx context.Context, m members, e event.Endpoint) (storage.ReplayQuery, problem) {
+	wrong := problem{reason: reject.ReplayInvalid, source: "body"}
+	q := storage.ReplayQuery{Endpoint: e, From: 1, To: 1<<63 - 1, Limit: replayBatch}
+	_, from := m["from"]
+	_, to := m["to"]
+	failed, dead := m["failed"]
+	name, one := m["eventId"]
+	switch {
+	case one && !from && !to && !dead:
+		text, _ := stringOf(name)
+		ref, ok := event.Parse(text)
+		if !ok {
+			return q, problem{reason: reject.EventNotFound, source: "eventId"}
+		}
+		found, err := a.options.Outbox.Event(ctx, e.Merchant, ref)
+		if err != nil {
+			return q, problem{reason: reject.EventNotFound, source: "eventId"}
+		}
+		q.From, q.To = found.Number, found.Number
+		return q, problem{}
+	case one || !from && !to && !dead, dead && string(failed) != "true":
+		return q, wrong
+	}
+	q.Dead = dead
+	ok, okToo := true, true
+	if from {
+		q.From, ok = wholeNumber(string(m["from"]), 1<<62)
+	}
+	if to {
+		q.To, okToo = wholeNumber(string(m["to"]), 1<<62)
+	}
+	if !ok || !okToo || q.From > q.To {
+		return q, wrong
+	}
+	return q, problem{}
+}
+
+// listDeliveries answers GET …/deliveries, newest event first.
+func (a *API) listDeliveries(c *call, e event.Endpoint) {
+	q := storage.DeliveryQuery{Endpoint: e.ID, Limit: defaultLimit}
+	values, err := url.ParseQuery(c.request.URL.RawQuery)
+	if p := deliveryFilters(values, &q, testPrefix(e.ID)); p.reason != "" || err != nil {
+		if p.reason == "" {
+			p = problem{reason: reject.CursorInvalid, source: "cursor"}
+		}
+		refuse(c.Exchange, p)
+		return
+	}
+	limit := q.Limit
+	q.Limit++
+	all, err := a.options.Outbox.DeliveriesOf(c.ctx, q)
+	if err != nil {
+		c.trouble(err, reject.QueueFull)
+		return
+	}
+	more := len(all) > limit
+	all = all[:min(limit, len(all))]
+	b := []byte(`{"items":[`)
+	for i := range all {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(appendDelivery(b, &all[i]), '}')
+	}
+	b = append(b, `],"nextCursor":`...)
+	if !more {
+		c.read(append(b, `null}`...))
+		return
+	}
+	b = append(append(b, '"'), all[len(all)-1].ID...)
+	c.read(append(b, `"}`...))
+}
+
+// deliveryFilters reads the parameters of the list of deliveries. A cursor is the id of the last delivery.
+func deliveryFilters(values url.Values, q *storage.DeliveryQuery, prefix string) problem {
+	for _, name := range []string{"limit", "cursor", "state"} {
+		sent := values[name]
+		if len(sent) == 0 {
+			continue
+		}
+		ok, reason := len(sent) == 1, reject.LimitInvalid
+		switch name {
+		case "limit":
+			n, good := wholeNumber(sent[0], maxLimit)
+			q.Limit, ok = int(n), ok && good && n > 0
+		case "cursor":
+			reason = reject.CursorInvalid
+			q.Before, ok = sent[0], ok && strings.HasPrefix(sent[0], prefix) && len(sent[0]) < maxCursor
+		case "state":
+			reason, q.State = reject.StateInvalid, event.DeliveryState(sent[0])
+			switch q.State {
+			case event.Waiting, event.Delivered, event.Dead:
+			default:
+				ok = false
+			}
+		}
+		if !ok {
+			return problem{reason: reason, source: name}
+		}
+	}
+	return problem{}
+}
+
+// getDelivery answers GET …/deliveries/{delivery_id}, with its attempts.
+func (a *API) getDelivery(c *call, e event.Endpoint) {
+	d, err := a.options.Outbox.Delivery(c.ctx, e.ID, c.subID)
+	if c.failed(err, problem{reason: reject.DeliveryNotFound, source: "delivery_id"}) {
+		return
+	}
+	attempts, err := a.options.Outbox.AttemptsOf(c.ctx, d.ID)
+	if err != nil {
+		c.trouble(err, reject.QueueFull)
+		return
+	}
+	c.read(appendAttempts(appendDelivery(nil, &d), attempts))
+}
+
+// done sends the answer to a change of records.
+func (c *call) done(status int, body []byte) {
+	c.Header()["Should-Retry"] = no
+	c.Reply(status, body)
+}

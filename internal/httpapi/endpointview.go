@@ -1,0 +1,181 @@
+package httpapi
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"plexy/internal/core/journal"
+	"plexy/internal/core/reject"
+	"plexy/internal/core/wallet"
+	"plexy/internal/event"
+	"plexy/internal/view"
+)
+
+// members are those of a small JSON object, as they were sent.
+type members map[string]jsontext.Value
+
+// members reads a body that is one JSON object with each name once, at most maxDepth deep. No body at all is
+// an empty object.
+func (b *body) members() (members, problem) {
+	raw := b.buffer.Bytes()
+	m := members{}
+	if len(raw) == 0 {
+		return m, problem{}
+	}
+	if tooDeep(raw) || json.Unmarshal(raw, &m) != nil || m == nil {
+		return nil, problem{reason: reject.BodyInvalid, source: "body"}
+	}
+	return m, problem{}
+}
+
+func stringOf(raw jsontext.Value) (string, bool) {
+	var text string
+	return text, raw.Kind() == '"' && json.Unmarshal(raw, &text) == nil
+}
+
+// stringsOf reads a list of texts; null is none.
+func stringsOf(raw jsontext.Value) ([]string, bool) {
+	var texts []string
+	err := json.Unmarshal(raw, &texts)
+	return texts, err == nil && len(texts) <= len(event.Kinds())
+}
+
+// plain takes out of a message what would have to be escaped in JSON.
+func plain(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == '"' || r == '\\' || r > '~' {
+			return '\''
+		}
+		return r
+	}, text)
+}
+
+// appendEndpoint writes an endpoint without what is secret.
+func appendEndpoint(b []byte, e *event.Endpoint) []byte {
+	b = append(b, `{"id":"`...)
+	b = append(b, e.ID...)
+	b = view.Text(append(b, `","url":`...), e.URL)
+	b = append(b, `,"eventTypes":[`...)
+	for i, name := range e.Types {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(append(append(b, '"'), name...), '"')
+	}
+	b = append(b, `],"ordered":`...)
+	b = strconv.AppendBool(b, e.Ordered)
+	b = append(b, `,"state":"`...)
+	b = append(b, e.State...)
+	b = append(b, `","stateReason":`...)
+	if e.Why == "" {
+		b = append(b, `null`...)
+	} else {
+		b = view.Text(b, e.Why)
+	}
+	b = appendMaybe(b, `,"failingSince":`, e.FailingSince)
+	b = appendMaybe(b, `,"previousSecretUntil":`, e.PreviousUntil)
+	b = view.Time(b, `,"createdAt":"`, e.CreatedAt)
+	return append(view.Time(b, `,"updatedAt":"`, e.UpdatedAt), '}')
+}
+
+// appendMaybe writes a time, or null for 0.
+func appendMaybe(b []byte, name string, at int64) []byte {
+	if at == 0 {
+		return append(append(b, name...), `null`...)
+	}
+	return view.Time(append(append(b, name...), '"'), "", at)
+}
+
+// appendSecrets ends an endpoint with its token and secret.
+func (a *API) appendSecrets(b []byte, e *event.Endpoint) []byte {
+	b = append(b, `,"token":"`...)
+	b = append(b, a.options.Webhooks.Token(e.ID, 1).Reveal()...)
+	b = append(b, `","secret":"`...)
+	b = append(b, a.options.Webhooks.Secret(e.ID, e.Secret).Reveal()...)
+	return append(b, `"}`...)
+}
+
+// appendDelivery writes a delivery without its closing brace.
+func appendDelivery(b []byte, d *event.Delivery) []byte {
+	b = append(b, `{"id":"`...)
+	b = append(b, d.ID...)
+	if d.Object == "" {
+		b = append(b, `","eventId":null,"eventNumber":null,"isTest":true,"eventName":"`...)
+	} else {
+		b = append(b, `","eventId":"`...)
+		b = append(b, event.ID(d.Object, d.Sequence)...)
+		b = view.Minor(b, `","eventNumber":`, d.Number)
+		b = append(b, `,"isTest":false,"eventName":"`...)
+	}
+	b = append(b, d.Name...)
+	b = append(b, `","state":"`...)
+	b = append(b, d.State...)
+	b = view.Minor(b, `","attempts":`, int64(d.Attempts))
+	next := d.DueAt
+	if d.State != event.Waiting {
+		next = 0
+	}
+	b = appendMaybe(b, `,"nextAttemptAt":`, next)
+	b = strconv.AppendBool(append(b, `,"isReplay":`...), d.Replay)
+	b = strconv.AppendBool(append(b, `,"outOfOrder":`...), d.OutOfOrder)
+	b = view.Time(b, `,"createdAt":"`, d.CreatedAt)
+	return view.Time(b, `,"updatedAt":"`, d.UpdatedAt)
+}
+
+// appendAttempts ends a delivery with its attempts. What the receiver said is for staff only.
+func appendAttempts(b []byte, attempts []event.Attempt) []byte {
+	b = append(b, `,"attemptList":[`...)
+	for i, a := range attempts {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = view.Minor(b, `{"number":`, int64(a.Number))
+		b = view.Time(b, `,"at":"`, a.At)
+		b = view.Minor(b, `,"durationMillis":`, a.Micros/1000)
+		if a.Status == 0 {
+			b = append(b, `,"status":null`...)
+		} else {
+			b = view.Minor(b, `,"status":`, int64(a.Status))
+		}
+		if a.Error == "" {
+			b = append(b, `,"error":null}`...)
+		} else {
+			b = append(view.Text(append(b, `,"error":`...), a.Error), '}')
+		}
+	}
+	return append(b, `]}`...)
+}
+
+func appendReplayed(b []byte, n int, last int64, more bool) []byte {
+	b = view.Minor(b, `{"replayed":`, int64(n))
+	if !more {
+		return append(b, `,"nextFrom":null}`...)
+	}
+	return append(view.Minor(b, `,"nextFrom":`, last+1), '}')
+}
+
+// exampleOf is the body of a test event.
+func exampleOf(name, merchant string, at int64) []byte {
+	kind := journal.Type(name[strings.LastIndexByte(name, '.')+1:])
+	t := wallet.Transaction{
+		ID: "wt_00000000000000000000000000", Merchant: merchant, Currency: "KZT", OrderReference: "TEST",
+		Amount: 10_000, Status: wallet.Success, Authorized: 10_000, Sequence: 1, CreatedAt: at, UpdatedAt: at,
+	}
+	r := journal.Record{Object: t.ID, Sequence: 1, Type: kind, Merchant: merchant, At: at, Amount: t.Amount}
+	switch kind {
+	case journal.Failed:
+		t.Status, t.Failure, t.Authorized = wallet.Failed, reject.InsufficientFunds, 0
+	case journal.Captured:
+		t.Captured = t.Amount
+	case journal.Canceled:
+		t.Canceled = t.Amount
+	case journal.Expired:
+		t.Expired = t.Amount
+	case journal.Refunded:
+		t.Captured, t.Refunded = t.Amount, t.Amount
+	}
+	return view.Event(nil, &event.Event{Record: r, Transaction: t})
+}
