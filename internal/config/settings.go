@@ -77,8 +77,8 @@ var settings = []Setting{
 	{
 		Name:  "webhook_networks",
 		Usage: "networks beside the public ones that webhooks may call, such as 10.1.0.0/16, with commas between",
-		set: func(c *Config, v string) (err error) { c.WebhookNetworks, err = networks(v); return err },
-		get: func(c Config) string { return joined(c.WebhookNetworks) },
+		set:   func(c *Config, v string) (err error) { c.WebhookNetworks, err = networks(v); return err },
+		get:   func(c Config) string { return joined(c.WebhookNetworks) },
 	},
 	{
 		Name: "webhook_ports", Usage: "ports beside 443, 80 and 8443 that webhooks may call, with commas between",

@@ -73,7 +73,7 @@ type Server struct {
 	observed string
 	stopping atomic.Bool
 	stopped  chan struct{} // closed when stopping begins
-	pool     sync.Pool // of *Exchange
+	pool     sync.Pool     // of *Exchange
 	shared   atomic.Pointer[limit]
 
 	serving sync.WaitGroup
