@@ -47,6 +47,8 @@ type Config struct {
 	WebhookPorts    []uint16
 	// LogLevel is info, warn or error.
 	LogLevel string
+	// APIKey is a merchant's, for commands that use the API as a merchant does.
+	APIKey string
 	// MasterKey is the key itself, or "" when it is in MasterKeyFile.
 	MasterKey string
 	// MasterKeyFile is where the key is, or is made together with an empty database: DIR/master.key.

@@ -96,6 +96,16 @@ var settings = []Setting{
 		get: func(c Config) string { return c.MasterKeyFile },
 	},
 	{
+		Name: "api_key", Usage: "the merchant's API key, for commands that use the API", Secret: true,
+		set: func(c *Config, v string) error { c.APIKey = v; return nil },
+		get: func(c Config) string {
+			if c.APIKey == "" {
+				return ""
+			}
+			return hidden
+		},
+	},
+	{
 		Name: "master_key", Usage: "the master key itself, instead of a file", Secret: true,
 		set: func(c *Config, v string) error { c.MasterKey = v; return nil },
 		get: func(c Config) string {

@@ -125,8 +125,8 @@ func (m *Metrics) Operation(kind, outcome string) {
 	}
 }
 
-// Attempt counts one attempt to deliver an event, by outcome from a closed list. For a first one sinceEvent is
-// how long after its event it ended; for another one it is less than 0.
+// Attempt counts one attempt to deliver an event by its outcome, which is of a closed list. For a first one
+// sinceEvent is how long after its event it ended; for another one it is less than 0.
 func (m *Metrics) Attempt(outcome string, sinceEvent time.Duration) {
 	if m == nil {
 		return

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"strconv"
-	"sync"
 	"time"
 
 	"plexy/internal/clock"
@@ -94,15 +93,8 @@ func (x *Exchange) Waiting(parent context.Context, by time.Duration) (context.Co
 	_ = control.SetReadDeadline(until)
 	_ = control.SetWriteDeadline(until)
 	ctx, cancel := context.WithTimeout(parent, by)
-	stop := make(chan struct{})
-	go func() {
-		select {
-		case <-x.server.stopped:
-			cancel()
-		case <-stop:
-		}
-	}()
-	return ctx, sync.OnceFunc(func() { close(stop); cancel() })
+	forget := context.AfterFunc(x.server.running, cancel)
+	return ctx, func() { forget(); cancel() }
 }
 
 // limit is a context that many requests share. No more join it once joining has ended.

@@ -72,8 +72,9 @@ type Server struct {
 	address  string
 	observed string
 	stopping atomic.Bool
-	stopped  chan struct{} // closed when stopping begins
-	pool     sync.Pool     // of *Exchange
+	running  context.Context // ends when stopping begins
+	stop     context.CancelFunc
+	pool     sync.Pool // of *Exchange
 	shared   atomic.Pointer[limit]
 
 	serving sync.WaitGroup
@@ -85,7 +86,8 @@ func New(o Options) *Server {
 	if o.HandleTimeout == 0 {
 		o.HandleTimeout = HandleTimeout
 	}
-	s := &Server{options: o, failed: make(chan error, 2), stopped: make(chan struct{})}
+	s := &Server{options: o, failed: make(chan error, 2)}
+	s.running, s.stop = context.WithCancel(context.Background())
 	s.pool.New = func() any { return new(Exchange) }
 	return s
 }
@@ -148,9 +150,8 @@ func (s *Server) Failed() <-chan error { return s.failed }
 // Shutdown stops accepting, finishes the requests that were accepted, and returns when all are answered or
 // ctx ends; what is then still running is cut off and the error says so. /readyz says no from its start.
 func (s *Server) Shutdown(ctx context.Context) error {
-	if !s.stopping.Swap(true) {
-		close(s.stopped)
-	}
+	s.stopping.Store(true)
+	s.stop()
 	err := s.main.Shutdown(ctx)
 	if err != nil {
 		s.main.Close()

@@ -1,0 +1,299 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"plexy/internal/config"
+	"plexy/internal/event"
+	"plexy/internal/id"
+	"plexy/internal/storage"
+	"plexy/internal/webhook"
+)
+
+// Endpoint is a webhook endpoint as staff see it.
+type Endpoint struct {
+	EndpointID   string   `json:"endpointId"`
+	MerchantID   string   `json:"merchantId"`
+	URL          string   `json:"url"`
+	EventTypes   []string `json:"eventTypes"`
+	Ordered      bool     `json:"ordered"`
+	State        string   `json:"state"`
+	StateReason  string   `json:"stateReason,omitempty"`
+	FailingSince *string  `json:"failingSince"` // RFC 3339; null while deliveries succeed
+	CreatedAt    string   `json:"createdAt"`
+	Token        string   `json:"token,omitempty"` // shown once
+	Secret       string   `json:"secret,omitempty"`
+}
+
+// Delivery is a delivery as staff see it: with what the receiver said.
+type Delivery struct {
+	DeliveryID string    `json:"deliveryId"`
+	Event      string    `json:"eventId,omitempty"` // none for a test event
+	Number     int64     `json:"eventNumber"`
+	Name       string    `json:"eventName"`
+	State      string    `json:"state"`
+	Attempts   int       `json:"attempts"`
+	DueAt      string    `json:"dueAt"`
+	Tried      []Attempt `json:"attemptList,omitempty"`
+}
+
+// Attempt is one attempt at a delivery.
+type Attempt struct {
+	Number   int    `json:"number"`
+	At       string `json:"at"`
+	Millis   int64  `json:"durationMillis"`
+	Status   int    `json:"status"` // 0: no answer
+	Error    string `json:"error,omitempty"`
+	Response string `json:"response,omitempty"` // the first 4 KiB
+}
+
+func (a *App) endpointView(e event.Endpoint, secrets bool) (Endpoint, error) {
+	v := Endpoint{
+		EndpointID: e.ID, MerchantID: e.Merchant, URL: e.URL, EventTypes: e.Types, Ordered: e.Ordered,
+		State: string(e.State), StateReason: e.Why, CreatedAt: rfc3339(e.CreatedAt),
+	}
+	if e.FailingSince != 0 {
+		since := rfc3339(e.FailingSince)
+		v.FailingSince = &since
+	}
+	if !secrets {
+		return v, nil
+	}
+	key, err := webhook.NewKey(a.master.WebhookKey())
+	v.Token, v.Secret = key.Token(e.ID, 1).Reveal(), key.Secret(e.ID, e.Secret).Reveal()
+	return v, err
+}
+
+// EndpointChange says what to change of an endpoint; nil leaves it.
+type EndpointChange struct {
+	URL        *string
+	EventTypes []string // nil leaves them; empty is all
+	Ordered    *bool
+	Enabled    *bool
+}
+
+func (a *App) applyTo(e *event.Endpoint, c EndpointChange) error {
+	if c.URL != nil {
+		guard := webhook.NewGuard(webhook.Rules{
+			Sandbox: a.Config.Environment == config.Sandbox, Networks: a.Config.WebhookNetworks,
+			Ports: a.Config.WebhookPorts,
+		})
+		if err := guard.Check(*c.URL); err != nil {
+			return usage("the URL %v", err)
+		}
+		e.URL = *c.URL
+	}
+	for _, name := range c.EventTypes {
+		if !event.Known(name) {
+			return usage("there is no event %q", name)
+		}
+	}
+	if c.EventTypes != nil {
+		e.Types = c.EventTypes
+	}
+	if c.Ordered != nil {
+		e.Ordered = *c.Ordered
+	}
+	if c.Enabled != nil {
+		e.State, e.Why = event.Enabled, ""
+		if !*c.Enabled {
+			e.State, e.Why = event.Disabled, "by staff"
+		}
+	}
+	return nil
+}
+
+// CreateEndpoint makes an endpoint; its token and secret are shown this once.
+func (a *App) CreateEndpoint(
+	ctx context.Context, merchant string, c EndpointChange, reason string,
+) (Endpoint, error) {
+	now := a.clock.Now()
+	e := event.Endpoint{
+		ID: a.ids.New(id.Endpoint), Merchant: merchant, Ordered: true, State: event.Enabled, Secret: 1,
+		CreatedAt: now, UpdatedAt: now,
+	}
+	if err := a.applyTo(&e, c); err != nil {
+		return Endpoint{}, err
+	}
+	audit := a.audit("webhook.create", e.ID, reason)
+	audit.After = "url=" + e.URL
+	switch err := a.Storage.CreateEndpoint(ctx, e, audit); {
+	case errors.Is(err, storage.ErrNotFound):
+		return Endpoint{}, fmt.Errorf("%w: there is no merchant %q", ErrRefused, merchant)
+	case errors.Is(err, storage.ErrConflict):
+		return Endpoint{}, fmt.Errorf("%w: a merchant can have %d endpoints", ErrRefused, event.MaxEndpoints)
+	case err != nil:
+		return Endpoint{}, err
+	}
+	return a.endpointView(e, true)
+}
+
+// Endpoints lists the merchant's endpoints.
+func (a *App) Endpoints(ctx context.Context, merchant string) ([]Endpoint, error) {
+	if _, err := a.merchant(ctx, merchant); err != nil {
+		return nil, err
+	}
+	all, err := a.Storage.EndpointsOf(ctx, merchant)
+	out := make([]Endpoint, 0, len(all))
+	for _, e := range all {
+		v, _ := a.endpointView(e, false)
+		out = append(out, v)
+	}
+	return out, err
+}
+
+func (a *App) endpoint(ctx context.Context, merchant, endpoint string) (event.Endpoint, error) {
+	e, err := a.Storage.Endpoint(ctx, merchant, endpoint)
+	if errors.Is(err, storage.ErrNotFound) {
+		return e, fmt.Errorf("%w: merchant %q has no endpoint %q", ErrRefused, merchant, endpoint)
+	}
+	return e, err
+}
+
+// SetEndpoint changes an endpoint.
+func (a *App) SetEndpoint(
+	ctx context.Context, merchant, endpoint string, c EndpointChange, reason string,
+) (Endpoint, error) {
+	e, err := a.endpoint(ctx, merchant, endpoint)
+	if err != nil {
+		return Endpoint{}, err
+	}
+	was := e
+	if err := a.applyTo(&e, c); err != nil {
+		return Endpoint{}, err
+	}
+	return a.saveEndpoint(ctx, was, e, "webhook.set", reason)
+}
+
+// RotateEndpoint gives an endpoint a new secret, shown this once; deliveries are signed with the one before,
+// too, for as long as overlap says (0 to 7 days).
+func (a *App) RotateEndpoint(
+	ctx context.Context, merchant, endpoint string, overlap time.Duration, reason string,
+) (Endpoint, error) {
+	if overlap < 0 || overlap > 7*24*time.Hour {
+		return Endpoint{}, usage("the overlap is 0s to 168h")
+	}
+	e, err := a.endpoint(ctx, merchant, endpoint)
+	if err != nil {
+		return Endpoint{}, err
+	}
+	was := e
+	e.Secret, e.PreviousUntil = e.Secret+1, a.clock.Now()+overlap.Microseconds()
+	return a.saveEndpoint(ctx, was, e, "webhook.rotate", reason)
+}
+
+func (a *App) saveEndpoint(
+	ctx context.Context, was, e event.Endpoint, action, reason string,
+) (Endpoint, error) {
+	e.UpdatedAt = a.clock.Now()
+	audit := a.audit(action, e.ID, reason)
+	describe := func(e event.Endpoint) string {
+		return fmt.Sprintf("url=%s types=%s ordered=%t state=%s secret=%d",
+			e.URL, event.JoinTypes(e.Types), e.Ordered, e.State, e.Secret)
+	}
+	audit.Before, audit.After = describe(was), describe(e)
+	if err := a.Storage.SetEndpoint(ctx, e, audit); err != nil {
+		return Endpoint{}, err
+	}
+	return a.endpointView(e, was.Secret != e.Secret)
+}
+
+// DeleteEndpoint removes an endpoint.
+func (a *App) DeleteEndpoint(ctx context.Context, merchant, endpoint, reason string) error {
+	e, err := a.endpoint(ctx, merchant, endpoint)
+	if err != nil {
+		return err
+	}
+	audit := a.audit("webhook.delete", e.ID, reason)
+	audit.Before = "url=" + e.URL
+	return a.Storage.DeleteEndpoint(ctx, merchant, e.ID, audit)
+}
+
+// Deliveries lists deliveries to an endpoint, newest event first; state is "" for all.
+func (a *App) Deliveries(
+	ctx context.Context, merchant, endpoint, state string, limit int,
+) ([]Delivery, error) {
+	if _, err := a.endpoint(ctx, merchant, endpoint); err != nil {
+		return nil, err
+	}
+	all, err := a.Storage.DeliveriesOf(ctx, storage.DeliveryQuery{
+		Endpoint: endpoint, State: event.DeliveryState(state), Limit: limit,
+	})
+	out := make([]Delivery, 0, len(all))
+	for _, d := range all {
+		out = append(out, deliveryView(d))
+	}
+	return out, err
+}
+
+func deliveryView(d event.Delivery) Delivery {
+	v := Delivery{
+		DeliveryID: d.ID, Number: d.Number, Name: d.Name, State: string(d.State), Attempts: d.Attempts,
+		DueAt: rfc3339(d.DueAt),
+	}
+	if d.Object != "" {
+		v.Event = event.ID(d.Object, d.Sequence)
+	}
+	return v
+}
+
+// Delivery shows one delivery with its attempts.
+func (a *App) Delivery(ctx context.Context, merchant, endpoint, delivery string) (Delivery, error) {
+	if _, err := a.endpoint(ctx, merchant, endpoint); err != nil {
+		return Delivery{}, err
+	}
+	d, err := a.Storage.Delivery(ctx, endpoint, delivery)
+	if errors.Is(err, storage.ErrNotFound) {
+		return Delivery{}, fmt.Errorf("%w: there is no delivery %q to this endpoint", ErrRefused, delivery)
+	}
+	if err != nil {
+		return Delivery{}, err
+	}
+	tried, err := a.Storage.AttemptsOf(ctx, d.ID)
+	v := deliveryView(d)
+	v.Tried = attemptViews(tried)
+	return v, err
+}
+
+func attemptViews(tried []event.Attempt) []Attempt {
+	views := make([]Attempt, 0, len(tried))
+	for _, t := range tried {
+		views = append(views, Attempt{
+			Number: t.Number, At: rfc3339(t.At), Millis: t.Micros / 1000, Status: t.Status, Error: t.Error,
+			Response: string(t.Response),
+		})
+	}
+	return views
+}
+
+// Again says which events are sent again: those with numbers from From to To (0: no end), or of these only
+// the ones whose delivery is dead.
+type Again struct {
+	From, To int64
+	Dead     bool
+}
+
+// Replay sends events to an endpoint again. It returns how many deliveries that made due.
+func (a *App) Replay(ctx context.Context, merchant, endpoint string, what Again) (n int, err error) {
+	e, err := a.endpoint(ctx, merchant, endpoint)
+	if err != nil {
+		return 0, err
+	}
+	to := what.To
+	if to == 0 {
+		to = math.MaxInt64
+	}
+	q := storage.ReplayQuery{Endpoint: e, From: what.From, To: to, Dead: what.Dead, Limit: sweepBatch}
+	for {
+		some, last, err := a.Storage.Replay(ctx, a.clock.Now(), q)
+		n += some
+		if err != nil || last == 0 || last >= to {
+			return n, err
+		}
+		q.From = last + 1
+	}
+}
