@@ -24,6 +24,7 @@ var mayImport = map[string][]string{
 	"customer": {"core/money"},
 	"access":   {"merchant"},
 	"event":    {"core/"},
+	"explain":  {"core/", "event", "storage"},
 	"view":     {"clock", "core/", "event"},
 
 	"storage":                recordRooms,
@@ -39,8 +40,8 @@ var mayImport = map[string][]string{
 
 	"server":  {"clock", "id", "metric"},
 	"webhook": {"clock", "event", "id", "metric", "storage", "view"},
-	"httpapi": {"access", "clock", "commit", "core/", "customer", "event", "id", "merchant", "server", "storage",
-		"vault", "view", "webhook"},
+	"httpapi": {"access", "clock", "commit", "core/", "customer", "event", "explain", "id", "merchant", "server",
+		"storage", "vault", "view", "webhook"},
 
 	"app":       {"*"},
 	"cmd/plexy": {"app", "bench", "config"},
@@ -49,7 +50,7 @@ var mayImport = map[string][]string{
 
 	// What proves and measures. Nothing that ships imports these, but for the command line that starts bench.
 	"bench": append([]string{"app", "clock", "id", "storage/sqlstore", "vault"}, recordRooms...),
-	"sim": append([]string{"clock", "commit", "id", "storage", "storage/memory", "storage/postgres",
+	"sim": append([]string{"clock", "commit", "explain", "id", "storage", "storage/memory", "storage/postgres",
 		"storage/sqlite", "verify"}, recordRooms...),
 	"proof":         {},
 	"pgtest":        {},

@@ -56,6 +56,8 @@ func init() { // not an initializer: the handlers lead back to the table
 		operation("cancel", func(t machine.Target) machine.Command { return machine.Cancel{Target: t} }),
 		operation("refund", func(t machine.Target) machine.Command { return machine.Refund{Target: t} }),
 		{Method: http.MethodGet, Template: "/v1/wallet/transaction/" + idSegment, serve: (*API).get},
+		{Method: http.MethodGet, Template: "/v1/wallet/transaction/" + idSegment + "/explain",
+			serve: (*API).explain},
 		{Method: http.MethodGet, Template: "/v1/wallet/transactions/", serve: (*API).list},
 		{Method: http.MethodGet, Template: "/v1/wallet/transactions", serve: (*API).list},
 		{Method: http.MethodGet, Template: "/v1/events", Waits: true, serve: (*API).feed},

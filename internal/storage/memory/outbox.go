@@ -298,7 +298,10 @@ func (t *Tables) finish(at int64, r storage.Result) {
 	was.Body, was.UpdatedAt = slices.Clone(d.Body), at
 	o.deliveries[d.ID] = was
 	o.attempts[d.ID] = append(o.attempts[d.ID], r.Attempt)
-	if next, ok := t.first(d); r.Unblock && ok && next.Attempts == next.Base && next.DueAt > at {
+	if !r.Unblock {
+		return
+	}
+	if next, ok := t.first(d); ok && next.Attempts == next.Base && next.DueAt > at {
 		next.DueAt = at
 		o.deliveries[next.ID] = next
 	}
