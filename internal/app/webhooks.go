@@ -15,7 +15,7 @@ const keepDeliveries = int64(30 * 24 * time.Hour / time.Microsecond)
 
 // prepareWebhooks makes what webhooks need; startWebhooks starts them.
 func (s *Server) prepareWebhooks(cfg config.Config) (err error) {
-	s.sequencer = webhook.NewSequencer(s.app.Storage, s.app.clock, s.taskAlarm)
+	s.sequencer = webhook.NewSequencer(s.app.Storage, s.app.clock, s.busy, s.taskAlarm)
 	s.sender = webhook.NewSender(webhook.Options{Rules: webhook.Rules{
 		Sandbox: cfg.Environment == config.Sandbox, Networks: cfg.WebhookNetworks, Ports: cfg.WebhookPorts,
 	}})
@@ -23,11 +23,17 @@ func (s *Server) prepareWebhooks(cfg config.Config) (err error) {
 	return err
 }
 
+// longQueue is how many payments wait when webhooks should step back.
+const longQueue = 16
+
+func (s *Server) busy() bool { return s.committer.Depth() >= longQueue }
+
 // startWebhooks starts the sequencer and the worker; both end with ctx.
 func (s *Server) startWebhooks(ctx context.Context, t *tasks) {
 	worker := webhook.NewWorker(webhook.WorkerOptions{
-		Store: s.app.Storage, Sender: s.sender, Key: s.hooks, Clock: s.app.clock, Owner: s.app.ids.New(id.Server),
-		Sandbox: s.app.Config.Environment == config.Sandbox, Sequencer: s.sequencer, Alarm: s.taskAlarm,
+		Store: s.app.Storage, Sender: s.sender, Key: s.hooks, Clock: s.app.clock,
+		Owner: s.app.ids.New(id.Server), Sandbox: s.app.Config.Environment == config.Sandbox,
+		Sequencer: s.sequencer, Busy: s.busy, Alarm: s.taskAlarm,
 		Observe: func(r webhook.Result, first bool, sinceEvent time.Duration) {
 			if !first {
 				sinceEvent = -1

@@ -13,16 +13,17 @@ import (
 const (
 	numberEvery = 200 * time.Millisecond // looks for what other processes have committed
 	numberBatch = 512                    // events in one transaction, so that no payment waits long
-	// restAfter is how long it rests after a full batch, in durations of that batch: while payments come
-	// faster than that, events fall behind and catch up later.
-	restAfter = 3
-	longRest  = 250 * time.Millisecond
+	// restAfter is how long it rests while payments queue up, in durations of what it did last: a twentieth of
+	// the time is then for events, which fall behind and catch up when there are fewer payments.
+	restAfter = 19
+	longRest  = 5 * time.Second
 )
 
 // Sequencer gives committed events their numbers, and tells who waits for them.
 type Sequencer struct {
 	store storage.Outbox
 	clock clock.Clock
+	busy  func() bool
 	alarm func(task string, err error)
 	wake  chan struct{}
 
@@ -30,10 +31,13 @@ type Sequencer struct {
 	news chan struct{} // closed and replaced with each batch of events
 }
 
-// NewSequencer makes a sequencer; alarm hears of errors, after which it tries again.
-func NewSequencer(store storage.Outbox, c clock.Clock, alarm func(task string, err error)) *Sequencer {
+// NewSequencer makes a sequencer. busy says whether payments queue up; alarm hears of errors, after which it
+// tries again.
+func NewSequencer(
+	store storage.Outbox, c clock.Clock, busy func() bool, alarm func(task string, err error),
+) *Sequencer {
 	return &Sequencer{
-		store: store, clock: c, alarm: alarm, wake: make(chan struct{}, 1), news: make(chan struct{}),
+		store: store, clock: c, busy: busy, alarm: alarm, wake: make(chan struct{}, 1), news: make(chan struct{}),
 	}
 }
 
@@ -67,9 +71,12 @@ func (s *Sequencer) Run(ctx context.Context) {
 		if n > 0 {
 			s.tell()
 		}
-		if n >= numberBatch {
+		if n > 0 && s.busy() {
 			took := time.Duration(clock.System{}.Now()-began) * time.Microsecond
 			clock.Pause(ctx, min(restAfter*took, longRest))
+			continue
+		}
+		if n >= numberBatch {
 			continue
 		}
 		select {

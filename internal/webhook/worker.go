@@ -18,6 +18,7 @@ const (
 	writePause = 20 * time.Millisecond // between two writes of outcomes: many share one
 	retryWrite = time.Second           // after one that failed
 	lastWrite  = 5 * time.Second       // for one, and when the worker ends
+	busyStarts = 120                   // attempts started between two looks while payments queue up: 600/s
 	maxFlight  = 2048                  // attempts under way in all
 	reserved   = 512                   // of those, for endpoints whose last attempt was delivered
 )
@@ -41,6 +42,8 @@ type WorkerOptions struct {
 	Sequencer *Sequencer
 	// Alarm hears of what a person should know: a write that failed, an endpoint that was disabled.
 	Alarm func(what string, err error)
+	// Busy says whether payments queue up: attempts are then started at a bounded rate.
+	Busy func() bool
 	// Observe hears of every attempt: what it came to, and for a first one how long after its event it ended.
 	Observe func(r Result, first bool, sinceEvent time.Duration)
 }
@@ -51,6 +54,7 @@ type Worker struct {
 	schedule Schedule
 	lanes    map[string]*lane
 	flight   int
+	starts   int // attempts that may still be started before the next look
 	done     chan attempted
 	written  chan written
 	pending  []storage.Result // outcomes to write
@@ -114,6 +118,9 @@ func (w *Worker) Run(ctx context.Context) {
 // look renews claims and learns what is due.
 func (w *Worker) look(ctx context.Context) {
 	now, machine := w.o.Clock.Now(), clock.System{}.Now()
+	if w.starts = maxFlight; w.o.Busy() {
+		w.starts = busyStarts
+	}
 	if machine-w.claimed >= claimEvery.Microseconds() || machine < w.claimed {
 		w.claimed = machine
 		err := w.o.Store.Own(ctx, storage.Claim{
@@ -187,6 +194,7 @@ func (w *Worker) dispatch(ctx context.Context, l *lane, now int64) {
 			l.busy[due.Delivery.Object] = due.Delivery.Object != ""
 			l.flight++
 			w.flight++
+			w.starts--
 			w.attempt(ctx, l, due, now)
 		}
 	}
@@ -195,6 +203,9 @@ func (w *Worker) dispatch(ctx context.Context, l *lane, now int64) {
 // room reports whether one more attempt may be under way. Endpoints that are not known to answer share what
 // the others leave, so that a thousand dead ones cannot take every place.
 func (w *Worker) room(l *lane) bool {
+	if w.starts <= 0 {
+		return false
+	}
 	if l.window.Size() > 1 {
 		return w.flight < maxFlight
 	}
