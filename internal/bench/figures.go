@@ -32,13 +32,18 @@ type results struct {
 	fill     map[string]Measure     // the filling of the large databases, by row
 	filled   map[string]float64     // peak MiB of the server that was filled
 	stored   int64                  // transactions in the large databases
+
+	deliveries map[string][]float64        // a second, while authorize goes as fast as it can
+	delays     map[string][2]time.Duration // median and 99th percentile from an event to its arrival
+	drained    map[string]float64          // seconds until everything had arrived after that
 }
 
 func newResults(stored int64) *results {
 	return &results{
 		measures: map[string][]Measure{}, memory: map[string][]float64{}, ready: map[string][]float64{},
 		kinds: map[string][]Operation{}, fill: map[string]Measure{}, filled: map[string]float64{},
-		stored: stored,
+		stored: stored, deliveries: map[string][]float64{}, delays: map[string][2]time.Duration{},
+		drained: map[string]float64{},
 	}
 }
 
@@ -117,6 +122,18 @@ func (r *results) figures() []figure {
 			value: r.filled[sqliteFull]},
 		{name: "ready with " + stored + ", slowest", bound: 2, most: true, unit: " s",
 			value: slowest(r.ready[sqliteFull])},
+	}
+	for _, rows := range [][2]string{{sqliteTold, sqliteEmpty}, {postgresTold, postgresEmpty}} {
+		told, alone := rows[0], rows[1]
+		out = append(out,
+			figure{name: "authorize while an endpoint is told / alone, " + alone, bound: 0.75,
+				value: ratio(told, Authorize, alone, Authorize)},
+			figure{name: "deliveries a second meanwhile, " + alone, bound: 500, value: median(r.deliveries[told])},
+			figure{name: "then everything had arrived after, " + alone, unit: " s", value: r.drained[told]},
+			figure{name: "from an event to its arrival at 500/s, median, " + alone, bound: 0.25, most: true,
+				unit: " s", value: r.delays[told][0].Seconds()},
+			figure{name: "the same, 99th percentile, " + alone, bound: 2, most: true, unit: " s",
+				value: r.delays[told][1].Seconds()})
 	}
 	for _, kind := range []Operation{Capture, Cancel, Refund} {
 		out = append(out, figure{name: string(kind) + " / authorize, SQLite", bound: 0.6,

@@ -46,6 +46,12 @@ func twoRounds() *results {
 		add(sqliteFull, List, 9_000, time.Millisecond)
 		add(sqliteFullRandom, Authorize, 7_500, 9*time.Millisecond)
 		add(postgresEmpty, Authorize, 9_000, 10*time.Millisecond)
+		add(sqliteTold, Authorize, 12_000, 6*time.Millisecond)
+		add(postgresTold, Authorize, 7_500, 6*time.Millisecond)
+		for _, row := range []string{sqliteTold, postgresTold} {
+			r.deliveries[row] = append(r.deliveries[row], 600)
+			r.delays[row] = [2]time.Duration{50 * time.Millisecond, time.Second}
+		}
 		add(oneTransaction, Authorize, 600, 90*time.Millisecond)
 		for _, kind := range []Operation{Authorize, Capture, Cancel, Refund, Get, List} {
 			add(sqliteOperations, kind, 15_000, 6*time.Millisecond)
@@ -105,18 +111,27 @@ func TestEveryBoundCounts(t *testing.T) {
 	slow := func(m *Measure) { m.PerSecond /= 2.2 }
 	late := func(m *Measure) { m.P99 *= 2 }
 	for name, ruin := range map[string]func(*results){
-		"sqlite/echo":      spoil(echoBesideSQLite, Authorize, func(m *Measure) { m.PerSecond *= 2 }),
-		"stored/none":      spoil(sqliteFull, Authorize, slow),
-		"postgres/echo":    spoil(echoBesidePostgres, Authorize, func(m *Measure) { m.PerSecond *= 2 }),
-		"postgres/single":  spoil(oneTransaction, Authorize, func(m *Measure) { m.PerSecond *= 2 }),
-		"p99 sqlite":       spoil(sqliteEmpty, Authorize, late),
-		"p99 postgres":     spoil(postgresEmpty, Authorize, late),
-		"capture":          spoil(sqliteOperations, Capture, slow),
-		"cancel":           spoil(sqliteOperations, Cancel, slow),
-		"refund":           spoil(sqliteOperations, Refund, slow),
-		"memory empty":     func(r *results) { r.memory[sqliteEmpty] = []float64{65, 65} },
-		"memory stored":    func(r *results) { r.memory[sqliteFull] = []float64{257, 257} },
-		"memory filled":    func(r *results) { r.filled[sqliteFull] = 257 },
+		"sqlite/echo":     spoil(echoBesideSQLite, Authorize, func(m *Measure) { m.PerSecond *= 2 }),
+		"stored/none":     spoil(sqliteFull, Authorize, slow),
+		"postgres/echo":   spoil(echoBesidePostgres, Authorize, func(m *Measure) { m.PerSecond *= 2 }),
+		"postgres/single": spoil(oneTransaction, Authorize, func(m *Measure) { m.PerSecond *= 2 }),
+		"p99 sqlite":      spoil(sqliteEmpty, Authorize, late),
+		"p99 postgres":    spoil(postgresEmpty, Authorize, late),
+		"capture":         spoil(sqliteOperations, Capture, slow),
+		"cancel":          spoil(sqliteOperations, Cancel, slow),
+		"refund":          spoil(sqliteOperations, Refund, slow),
+		"memory empty":    func(r *results) { r.memory[sqliteEmpty] = []float64{65, 65} },
+		"memory stored":   func(r *results) { r.memory[sqliteFull] = []float64{257, 257} },
+		"memory filled":   func(r *results) { r.filled[sqliteFull] = 257 },
+		"told sqlite":     spoil(sqliteTold, Authorize, slow),
+		"told postgres":   spoil(postgresTold, Authorize, slow),
+		"deliveries":      func(r *results) { r.deliveries[postgresTold] = []float64{499, 499} },
+		"delay": func(r *results) {
+			r.delays[sqliteTold] = [2]time.Duration{300 * time.Millisecond, time.Second}
+		},
+		"late tail": func(r *results) {
+			r.delays[postgresTold] = [2]time.Duration{100 * time.Millisecond, 3 * time.Second}
+		},
 		"ready":            func(r *results) { r.ready[sqliteFull] = []float64{1, 2.1} },
 		"a row is missing": func(r *results) { delete(r.measures, sqliteFull+"/authorize") },
 	} {

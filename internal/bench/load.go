@@ -37,6 +37,8 @@ type Phase struct {
 	WarmUp    time.Duration `json:"warmUpNanoseconds"`
 	Window    time.Duration `json:"windowNanoseconds"`
 	Requests  int64         `json:"requests"`
+	// Rate is how many requests a second are begun over all connections; 0: as fast as they are answered.
+	Rate float64 `json:"rate"`
 }
 
 // Measure is what one phase achieved inside its window.
@@ -187,10 +189,10 @@ func (g *generator) play(ctx context.Context, phase Phase) (Measure, error) {
 	stop := context.AfterFunc(ctx, func() { s.abort(ctx.Err()) })
 	defer stop()
 	var running sync.WaitGroup
-	for _, w := range g.workers {
+	for i, w := range g.workers {
 		w.reset()
 		running.Go(func() {
-			if err := w.run(s); err != nil {
+			if err := w.run(s, i); err != nil {
 				s.abort(err)
 			}
 		})

@@ -54,6 +54,14 @@ func Run(ctx context.Context, cfg Config) error {
 			return errors.Join(fmt.Errorf("round %d: %w", round+1, err), r.clear())
 		}
 	}
+	r.say("how long webhooks take")
+	err = r.after(ctx, sqliteTold, r.freshSQLite)
+	if err == nil {
+		err = r.after(ctx, postgresTold, r.freshPostgres)
+	}
+	if err != nil {
+		return errors.Join(err, r.clear())
+	}
 	return errors.Join(r.judge(), r.clear())
 }
 
@@ -119,6 +127,7 @@ func (r *runner) round(ctx context.Context) error {
 	steps := []func(context.Context) error{
 		r.echo(echoBesideSQLite), r.authorizeEmpty, r.authorizeFull, r.authorizeFullRandom,
 		r.echo(echoBesidePostgres), r.authorizePostgres, r.authorizeOneTransaction,
+		r.told(sqliteTold, r.freshSQLite), r.told(postgresTold, r.freshPostgres),
 		r.echo(echoBesideOperations), r.operate,
 	}
 	for _, step := range steps {

@@ -64,6 +64,7 @@ func checkTable(t *testing.T, table string) {
 		"SQLite, stored, random references: authorize", "SQLite, stored: filling",
 		"echo, beside PostgreSQL: authorize", "PostgreSQL: authorize",
 		"PostgreSQL, one transaction per request: authorize",
+		"SQLite, told: authorize", "PostgreSQL, told: authorize",
 		"echo, beside the operations: authorize", "SQLite, operations: capture",
 		"SQLite, operations: cancel", "SQLite, operations: refund", "SQLite, operations: get",
 		"SQLite, operations: list",
@@ -79,6 +80,10 @@ func checkTable(t *testing.T, table string) {
 		"p99 / p99 of the echo, PostgreSQL", "memory, SQLite, empty", "memory, SQLite, 300 stored",
 		"ready with 300 stored, slowest", "capture / authorize, SQLite", "cancel / authorize, SQLite",
 		"refund / authorize, SQLite", "get on SQLite / echo", "list on SQLite / echo",
+		"authorize while an endpoint is told / alone, SQLite, empty",
+		"authorize while an endpoint is told / alone, PostgreSQL",
+		"deliveries a second meanwhile, PostgreSQL", "then everything had arrived after, SQLite, empty",
+		"the same, 99th percentile, PostgreSQL",
 	} {
 		if !regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(figure) + `  +\d+\.\d\d`).MatchString(table) {
 			t.Errorf("the table has no figure %q", figure)

@@ -23,6 +23,7 @@ const fewestKeys = 32
 
 // store is a database that a server can be started on.
 type store struct {
+	merchant string   // the id of its one merchant
 	dir      string   // --data
 	database string   // --database; "" for the default, SQLite in dir
 	keys     []string // API keys of its one merchant
@@ -52,7 +53,7 @@ func (s store) furnish(ctx context.Context, cfg Config) (store, error) {
 	if err := json.Unmarshal(output, &merchant); err != nil || merchant.APIKey == "" {
 		return store{}, errors.Join(errors.New("the new merchant cannot be read"), err)
 	}
-	s.keys = []string{merchant.APIKey}
+	s.merchant, s.keys = merchant.MerchantID, []string{merchant.APIKey}
 	another := append([]string{"key", "create", "--merchant", merchant.MerchantID, "--json"}, s.flags()...)
 	for len(s.keys) < max(cfg.Connections, fewestKeys) {
 		output, err := run(ctx, cfg.Binary, nil, another...)
@@ -91,7 +92,7 @@ func (s store) copyTo(dir string) (store, error) {
 	if err != nil {
 		return store{}, fmt.Errorf("copy the database: %w", err)
 	}
-	return store{dir: dir, database: s.database, keys: s.keys}, nil
+	return store{merchant: s.merchant, dir: dir, database: s.database, keys: s.keys}, nil
 }
 
 // copyFile copies down to the disk, so that the writing does not fall into somebody's window.

@@ -28,13 +28,23 @@ func (w *worker) reset() {
 	w.cursor, w.page = w.cursor[:0], 0
 }
 
+// pace waits until the n-th request of the given connection may begin, where the phase has a rate.
+func (s *stretch) pace(connection, n, connections int) {
+	due := time.Duration(float64(connection+n*connections) / s.Rate * float64(time.Second))
+	time.Sleep(time.Until(s.begin.Add(due)))
+}
+
 // run sends one request after the other until the phase is over or its transactions are used up.
-func (w *worker) run(s *stretch) error {
+func (w *worker) run(s *stretch, connection int) error {
 	if err := w.wire.conn.SetDeadline(s.end.Add(answerPatience)); err != nil {
 		return fmt.Errorf("set the deadline: %w", err)
 	}
 	sent := time.Now()
-	for !s.stop.Load() && sent.Before(s.end) {
+	for n := 0; !s.stop.Load() && sent.Before(s.end); n++ {
+		if s.Rate > 0 {
+			s.pace(connection, n, len(w.all.workers))
+			sent = time.Now()
+		}
 		if s.Requests > 0 && s.left.Add(-1) < 0 {
 			return nil
 		}
