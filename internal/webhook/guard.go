@@ -206,7 +206,8 @@ var (
 	publicIPv6 = netip.MustParsePrefix("2000::/3")
 )
 
-// kind tells what special network the address is of; the zero special for a public one.
+// kind tells what special network the address is of; the zero special for a public one. An address with a
+// zone, which is of a link, is in no prefix and so never public.
 func kind(addr netip.Addr) special {
 	for _, s := range specials {
 		if s.prefix.Contains(addr) {
@@ -220,9 +221,6 @@ func kind(addr netip.Addr) special {
 }
 
 func (g *Guard) checkAddress(addr netip.Addr, port uint16) error {
-	if addr.Zone() != "" {
-		return Forbidden("must not lead to a link-local address")
-	}
 	addr = addr.Unmap() // the system dials ::ffff:127.0.0.1 as 127.0.0.1
 	if nat64.Contains(addr) {
 		// A gateway dials the IPv4 address at the end, on its own side: no rule of ours covers that one.
