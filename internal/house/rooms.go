@@ -170,5 +170,5 @@ var modules = []Module{
 var papers = []string{
 	"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "api/openapi.yaml",
 	"docs/architecture.md", "docs/errors.md", "docs/glossary.md", "docs/ledger.md", "docs/operating.md",
-	"docs/style.md",
+	"docs/style.md", "docs/webhooks.md",
 }
