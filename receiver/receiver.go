@@ -74,8 +74,20 @@ type Event struct {
 	MerchantID string `json:"merchantId"`
 	// CreatedAt is when it happened, not when it was sent.
 	CreatedAt time.Time `json:"createdAt"`
+	// Operation is the change that the event tells of; nil for one that moves nothing, such as a refusal.
+	Operation *Operation `json:"operation"`
 	// Data is the object as the API shows it, at the time of the event.
 	Data json.RawMessage `json:"data"`
+}
+
+// Operation is one change of an object.
+type Operation struct {
+	// ID names the change, as the answer to the request that made it did.
+	ID string `json:"operationId"`
+	// Type is what was done, such as capture.
+	Type string `json:"type"`
+	// Amount is how much it was about, in minor units.
+	Amount int64 `json:"amount"`
 }
 
 // Receiver verifies the deliveries to one endpoint. It never changes and may be used by any number of

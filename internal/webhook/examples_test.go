@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,7 +16,12 @@ import (
 	"testing"
 	"time"
 
+	"plexy/internal/core/journal"
+	"plexy/internal/core/wallet"
+	"plexy/internal/event"
+	"plexy/internal/view"
 	"plexy/internal/webhook"
+	"plexy/receiver"
 )
 
 const docs = "../../docs/"
@@ -182,15 +188,29 @@ func TestWebhooksPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	example, err := os.ReadFile("../../receiver/example_test.go")
+	source, err := os.ReadFile("../../receiver/example_test.go")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, program, _ := bytes.Cut(example, []byte("func Example() {\n"))
+	_, program, _ := bytes.Cut(source, []byte("func Example() {\n"))
 	program, _, found := bytes.Cut(program, []byte("}\n\nfunc note"))
 	program = bytes.ReplaceAll(append([]byte("\n"), program...), []byte("\n\t"), []byte("\n"))
 	if !found || !bytes.Contains(page, bytes.TrimSpace(program)) {
 		t.Errorf("the page does not hold the program of receiver/example_test.go:\n%s", program)
+	}
+	_, shown, _ := bytes.Cut(page, []byte("```json\n"))
+	shown, _, _ = bytes.Cut(shown, []byte("```"))
+	var want bytes.Buffer
+	if err := json.Indent(&want, example(), "", "  "); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(bytes.TrimSpace(shown), want.Bytes()) {
+		t.Errorf("the page does not show the event as it is:\n%s", &want)
+	}
+	for _, kind := range event.Kinds() {
+		if row := fmt.Sprintf("\n| `%s` | %s |", kind.Name, kind.What); !strings.Contains(string(page), row) {
+			t.Errorf("the page has no row %q", row)
+		}
 	}
 	production, sandbox := webhook.Standard(false), webhook.Standard(true)
 	for n := range production {
@@ -221,4 +241,34 @@ func words(d time.Duration) string {
 		return fmt.Sprintf("%d min", d/time.Minute)
 	}
 	return fmt.Sprintf("%d h", d/time.Hour)
+}
+
+// example is the event that the page shows.
+func example() []byte {
+	const object, at = "wt_01JDM3Z7V8H8Q2X9K0R1ABCD14", 1_795_773_600_123_456
+	captured := journal.Record{
+		Object: object, Sequence: 2, Type: journal.Captured, Merchant: "mer_01JDM3Z7V8H8Q2X9K0R1ABCD13",
+		At: at, Amount: 10_000,
+	}
+	return view.Event(nil, &event.Event{Number: 4711, Record: captured, Transaction: wallet.Transaction{
+		ID: object, Merchant: captured.Merchant, Currency: "KZT", OrderReference: "ORDER-100045",
+		Status: wallet.Success, Amount: 15_000, Authorized: 15_000, Captured: 10_000, Sequence: 2,
+		CreatedAt: at - 60_000_000, UpdatedAt: at, ExpiresAt: at + 604_740_000_000,
+	}})
+}
+
+// TestReceiverKnowsEveryField of what is sent.
+func TestReceiverKnowsEveryField(t *testing.T) {
+	strict := json.NewDecoder(bytes.NewReader(example()))
+	strict.DisallowUnknownFields()
+	var e receiver.Event
+	if err := strict.Decode(&e); err != nil {
+		t.Fatal(err)
+	}
+	if e.ID == "" || e.Number != 4711 || e.Sequence != 2 || e.Name != "wallet.transaction.captured" ||
+		e.Version != event.Version || e.MerchantID == "" || e.CreatedAt.IsZero() || len(e.Data) < 100 ||
+		e.Operation == nil || e.Operation.ID == "" || e.Operation.Type != "capture" ||
+		e.Operation.Amount != 10_000 {
+		t.Errorf("read %+v", e)
+	}
 }

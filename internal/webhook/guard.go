@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"plexy/internal/event"
 )
 
 // Forbidden says why a URL or an address is not called. It begins with a verb, to stand behind the name of
@@ -18,9 +20,6 @@ type Forbidden string
 
 // Error returns the reason.
 func (f Forbidden) Error() string { return string(f) }
-
-// maxURL is how many characters the URL of an endpoint may have.
-const maxURL = 2048
 
 // publicPorts are where receivers listen. Ports of mail, databases and the like stay out of reach.
 var publicPorts = []uint16{443, 80, 8443}
@@ -52,8 +51,8 @@ func NewGuard(rules Rules) *Guard {
 // Check tells whether the URL can be that of an endpoint, as far as its text shows. Names are not looked up:
 // what they mean now they need not mean when it counts. The error is a Forbidden.
 func (g *Guard) Check(text string) error {
-	if len(text) > maxURL {
-		return Forbidden(fmt.Sprintf("must have at most %d characters", maxURL))
+	if len(text) > event.MaxURL {
+		return Forbidden(fmt.Sprintf("must have at most %d characters", event.MaxURL))
 	}
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.Opaque != "" {

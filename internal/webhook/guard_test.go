@@ -232,7 +232,7 @@ var checks = []struct {
 	{productionRules, "https://shop.example:65979/", "from 1 to 65535"}, // 443 after an overflow
 	{productionRules, "https://shop.example:6379/", "must use port 443, 80 or 8443, not 6379"},
 	{productionRules, "https://8.8.8.8:25/", "must use port 443, 80 or 8443, not 25"},
-	{productionRules, "https://shop.example/" + strings.Repeat("a", 2048), "at most 2048 characters"},
+	{productionRules, "https://shop.example/" + strings.Repeat("a", 1024), "at most 1024 characters"},
 	{productionRules, "https://localhost/", "must not lead to this machine"},
 	{productionRules, "https://10.1.0.1/", "must not lead to a private address"},
 	{productionRules, "https://2130706433/", "four decimal numbers"},
