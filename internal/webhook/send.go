@@ -128,7 +128,7 @@ func (s *Sender) Send(ctx context.Context, url string, m Message) Result {
 	if err != nil {
 		r = Result{Error: reason(err)}
 	}
-	r.Duration = time.Duration(s.clock.Now()-began) * time.Microsecond
+	r.Duration = time.Duration(max(0, s.clock.Now()-began)) * time.Microsecond // the clock may be set back
 	return r
 }
 

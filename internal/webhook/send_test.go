@@ -23,7 +23,7 @@ import (
 
 // soon is a time limit that a test can wait for, late one that it never reaches.
 const (
-	soon = 150 * time.Millisecond
+	soon = 400 * time.Millisecond
 	late = time.Minute
 )
 
