@@ -39,6 +39,11 @@ func TestWrongUse(t *testing.T) {
 		{exitUsage, `"reference"`, p.of("wallet", "adjust", "--amount", "5", "--reason", "r")},
 		{exitUsage, "per-transaction per-day", p.of("wallet", "limit")},
 		{exitUsage, "0 for none", p.of("wallet", "limit", "--per-day", "-1")},
+		{exitUsage, `"mode" not set`, p.of("wallet", "approval")},
+		{exitUsage, `"ask"`, p.of("wallet", "approval", "--mode", "ask")},
+		{exitUsage, "--above belongs", p.of("wallet", "approval", "--mode", "above")},
+		{exitUsage, "--above belongs", p.of("wallet", "approval", "--mode", "owner", "--above", "5")},
+		{exitUsage, "from 0 on", p.of("wallet", "approval", "--mode", "above", "--above", "-1")},
 		{exitUsage, "from 1 to", p.of("wallet", "statement", "--limit", "0")},
 		{exitRefused, "wallet_not_found", []string{
 			"wallet", "show", "--phone", p.phone, "--iin", p.iin, "--currency", "USD",
@@ -61,7 +66,8 @@ func TestWrongSettingOfMerchant(t *testing.T) {
 	var made struct{ MerchantID, Name, APIKey string }
 	r.record(&made, "merchant", "create", "--name", "Shop")
 	for _, setting := range []string{
-		"hold_expiry=0s", "hold_expiry=31d", "order_reference=maybe", "color=red", "hold_expiry",
+		"hold_expiry=0s", "hold_expiry=31d", "approval_expiry=0s", "approval_expiry=25h",
+		"order_reference=maybe", "color=red", "hold_expiry",
 	} {
 		before := r.do("merchant", "show", made.MerchantID, "--json")
 		r.refuse(exitUsage, "", "merchant", "set", made.MerchantID, "order_reference=reject", setting)

@@ -67,7 +67,7 @@ func (c *cli) merchant() *cobra.Command {
 func (c *cli) merchantSet(reason *string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "set ID NAME=VALUE...",
-		Short: "Change settings: hold_expiry (such as 168h or 7d), order_reference (allow or reject)",
+		Short: "Change settings: hold_expiry (168h, 7d), approval_expiry (10m), order_reference (allow or reject)",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) < 2 {
 				return fmt.Errorf("merchant set wants ID and NAME=VALUE")

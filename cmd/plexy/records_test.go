@@ -2,6 +2,7 @@ package main
 
 import (
 	"os/user"
+	"slices"
 	"strings"
 	"testing"
 
@@ -32,8 +33,10 @@ func TestMerchantsAndKeys(t *testing.T) {
 			t.Errorf("key list printed %+v", keys)
 		}
 		var m app.Merchant
-		r.record(&m, "merchant", "set", made.MerchantID, "hold_expiry=2d", "order_reference=reject")
-		if m.Settings["hold_expiry"] != "48h0m0s" || m.Settings["order_reference"] != "reject" {
+		r.record(&m, "merchant", "set", made.MerchantID, "hold_expiry=2d", "order_reference=reject",
+			"approval_expiry=5m")
+		if m.Settings["hold_expiry"] != "48h0m0s" || m.Settings["order_reference"] != "reject" ||
+			m.Settings["approval_expiry"] != "5m0s" {
 			t.Errorf("merchant set printed %+v", m)
 		}
 		var shown app.Merchant
@@ -58,8 +61,8 @@ func checkMerchantAudits(t *testing.T, r *rig, made app.NewMerchant, key app.New
 	}
 	rows := r.audits()
 	want := []struct{ action, object, before, after, reason string }{
-		{"merchant.set", made.MerchantID, "hold_expiry=168h0m0s order_reference=allow",
-			"hold_expiry=48h0m0s order_reference=reject", ""},
+		{"merchant.set", made.MerchantID, "approval_expiry=10m0s hold_expiry=168h0m0s order_reference=allow",
+			"approval_expiry=5m0s hold_expiry=48h0m0s order_reference=reject", ""},
 		{"key.revoke", key.KeyID, "live", "revoked", "lost"},
 		{"key.create", key.KeyID, "", "merchant=" + made.MerchantID, "a second shop"},
 	}
@@ -170,6 +173,45 @@ func checkFundAudits(t *testing.T, r *rig, walletID string) {
 			t.Errorf("there are %d audit rows of %s, want %d", seen[action], action, n)
 		}
 	}
+}
+
+func TestApprovalOfAWallet(t *testing.T) {
+	onBoth(t, func(t *testing.T, r *rig) {
+		p := person(1)
+		r.do(p.of("wallet", "top-up", "--amount", "9000")...)
+		r.refuse(exitRefused, "wallet_not_found", person(2).of("wallet", "approval", "--mode", "owner")...)
+		shows := func(want string) {
+			t.Helper()
+			if text := r.do(p.of("wallet", "show")...); !strings.Contains(text, want+"\n") {
+				t.Errorf("wallet show does not say %q:\n%s", want, text)
+			}
+		}
+		shows("auto")
+		var w app.Wallet
+		r.record(&w, p.of("wallet", "approval", "--mode", "owner", "--reason", "she asked")...)
+		if w.Status != "active" || w.Available != 9000 {
+			t.Errorf("approval printed %+v", w)
+		}
+		shows("owner")
+		r.do(p.of("wallet", "approval", "--mode", "above", "--above", "12345")...)
+		r.do(p.of("wallet", "top-up", "--amount", "1")...) // money that moves leaves it as it is
+		shows("owner above 123.45 KZT")
+		r.do(p.of("wallet", "approval", "--mode", "above", "--above", "0")...)
+		shows("owner")
+		r.do(p.of("wallet", "approval", "--mode", "auto")...)
+		shows("auto")
+		var told []string
+		for _, row := range r.audits() { // newest first
+			if row.Action == "wallet.approval" {
+				told = append(told, row.Before+" → "+row.After+" "+row.Reason)
+			}
+		}
+		if want := []string{
+			"owner → auto ", "owner above 12345 → owner ", "owner → owner above 12345 ", "auto → owner she asked",
+		}; !slices.Equal(told, want) {
+			t.Errorf("the audit rows say %q, want %q", told, want)
+		}
+	})
 }
 
 func TestBlockLimitRebind(t *testing.T) {

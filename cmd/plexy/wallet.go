@@ -19,14 +19,14 @@ func holderFlags(cmd *cobra.Command, h *app.Holder) *cobra.Command {
 }
 
 func (c *cli) wallet() *cobra.Command {
-	return c.group("wallet", "Open, show, fund, block and limit customers' wallets",
+	return c.group("wallet", "Open, show, fund, block and limit wallets, and say what their owners approve",
 		c.walletOpen(), c.walletShow(),
 		c.walletFund(app.TopUp, "top-up", "Put money into a wallet, opening it if there is none"),
 		c.walletFund(app.Withdraw, "withdraw", "Take money out of a wallet"),
 		c.walletFund(app.Adjust, "adjust", "Correct a wallet by an amount, negative or not, with a new entry"),
 		c.walletBlock(true, "block", "Refuse spending from a wallet; it can still receive"),
 		c.walletBlock(false, "unblock", "Allow spending from a wallet again"),
-		c.walletLimit(), c.walletRebind(), c.walletStatement())
+		c.walletLimit(), c.walletApproval(), c.walletRebind(), c.walletStatement())
 }
 
 // walletRecord is a command about one wallet that prints the wallet's record.
@@ -79,6 +79,7 @@ func (c *cli) walletShow() *cobra.Command {
 					printWallet(w, d.Wallet)
 					printLimit(w, "per transaction", d.PerTransaction, d.Wallet.Currency)
 					printLimit(w, "per day", d.PerDay, d.Wallet.Currency)
+					fmt.Fprintf(w, "approval\t%s\n", d.Approval)
 					fmt.Fprintf(w, "phone\t%s\nIIN\t%s\n", d.Phone, d.IIN)
 				})
 			})
@@ -119,6 +120,19 @@ func (c *cli) walletLimit() *cobra.Command {
 	cmd.MarkFlagsOneRequired("per-transaction", "per-day")
 	explained(&reason, cmd)
 	return cmd
+}
+
+func (c *cli) walletApproval() *cobra.Command {
+	var mode, reason string
+	var above minor
+	cmd := c.walletRecord("approval", "Say which authorizations the wallet's owner must approve", false,
+		func(ctx context.Context, a *app.App, h app.Holder) (app.Wallet, error) {
+			return a.SetApproval(ctx, h, app.ApprovalMode{Mode: mode, Above: above.optional()}, reason)
+		})
+	cmd.Flags().StringVar(&mode, "mode", "", "auto (none), owner (all), or above (those of more than --above)")
+	cmd.Flags().Var(&above, "above", "the largest amount that needs no approval, in minor units")
+	explained(&reason, cmd)
+	return required(cmd, "mode")
 }
 
 func (c *cli) walletRebind() *cobra.Command {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"plexy/internal/commit"
@@ -281,11 +282,53 @@ func (a *App) SetLimits(ctx context.Context, h Holder, l LimitChange, reason str
 	return shown(o.Wallet), err
 }
 
+// ApprovalMode is what a wallet's owner must approve, in the words of the command line: auto is nothing,
+// owner everything, and above what is of more than Above minor units.
+type ApprovalMode struct {
+	Mode  string
+	Above *int64
+}
+
+func (m ApprovalMode) approval() (wallet.Approval, error) {
+	switch {
+	case (m.Mode == "above") != (m.Above != nil):
+		return 0, usage("--above belongs to --mode above, and that to it")
+	case m.Mode == "auto":
+		return wallet.Auto, nil
+	case m.Mode == "owner":
+		return wallet.Owner, nil
+	case m.Mode != "above":
+		return 0, usage("--mode: %q is not auto, owner or above", m.Mode)
+	case *m.Above < 0 || *m.Above == math.MaxInt64:
+		return 0, usage("--above must be a whole number of minor units from 0 on")
+	}
+	return wallet.ApprovalAbove(*m.Above), nil
+}
+
+// SetApproval says which authorizations of a wallet its owner must approve from now on.
+func (a *App) SetApproval(ctx context.Context, h Holder, m ApprovalMode, reason string) (Wallet, error) {
+	approval, err := m.approval()
+	if err != nil {
+		return Wallet{}, err
+	}
+	p, err := h.check()
+	if err != nil {
+		return Wallet{}, err
+	}
+	o, err := a.submit(ctx, func(v *vault.Vault) (machine.Command, error) {
+		return machine.SetApproval{
+			Who: p.who(v), Currency: p.currency, Approval: approval, By: a.by(reason),
+		}, nil
+	}, nil)
+	return shown(o.Wallet), err
+}
+
 // Details are what a person is shown of a wallet beside its record.
 type Details struct {
 	Wallet         Wallet
 	PerTransaction int64  // limits, minor units; 0 is none
 	PerDay         int64  //
+	Approval       string // auto, owner, or owner above an amount
 	Phone, IIN     string // masked
 }
 
@@ -301,8 +344,16 @@ func (a *App) ShowWallet(ctx context.Context, h Holder) (Details, error) {
 	}
 	return Details{
 		Wallet: shown(w), PerTransaction: w.Limits.PerTransaction, PerDay: w.Limits.PerDay,
-		Phone: p.phone.Masked(), IIN: p.iin.Masked(),
+		Approval: approvalText(w), Phone: p.phone.Masked(), IIN: p.iin.Masked(),
 	}, nil
+}
+
+// approvalText says what the owner approves, with the amount as people write it.
+func approvalText(w wallet.Wallet) string {
+	if above, ok := w.Approval.Above(); ok && above > 0 {
+		return "owner above " + Decimal(above, string(w.Account.Currency))
+	}
+	return w.Approval.String()
 }
 
 // find reads a customer and its wallet in the currency. Nothing is decided by what it finds.

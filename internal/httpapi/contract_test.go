@@ -149,8 +149,10 @@ func TestTheFileAndTheRouteTableAreTheSame(t *testing.T) {
 	}
 }
 
-// notOverHTTP are refusals that only the command line meets.
-var notOverHTTP = []reject.Reason{reject.MerchantNotFound, reject.ReferenceReused, reject.PhoneTaken}
+// notOverHTTP are refusals that only the command line meets, or a wallet's owner.
+var notOverHTTP = []reject.Reason{
+	reject.MerchantNotFound, reject.ReferenceReused, reject.PhoneTaken, reject.AlreadyDecided,
+}
 
 func TestTheFileAndTheTableOfReasonsAreTheSame(t *testing.T) {
 	c := loadContract(t)
@@ -235,6 +237,10 @@ func driveGood(t *testing.T, c *contract) {
 		r.operate(tx, operation, 1_000)
 	}
 	r.operate(tx, "capture", 1_000_000)
+	r.owner(t, 1, 0)
+	asked := r.authorize(1, 500, "ORDER-4").text("walletTransactionId")
+	r.get("/v1/wallet/transaction/" + asked)
+	r.operate(asked, "cancel", 500)
 	r.clock.Advance(week.Microseconds())
 	r.operate(tx, "capture", 1)
 	for _, path := range []string{

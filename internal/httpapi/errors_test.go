@@ -104,11 +104,26 @@ A well-formed authorize that the wallet refuses is no error: it answers 201 with
 | failureReason | meaning |
 |---|---|
 `)
-	for _, row := range reject.Table() {
-		if row.Class == reject.Declined {
-			fmt.Fprintf(&b, "| `%s` | %s |\n", row.Reason, row.Message)
+	waited := []reject.Reason{reject.DeclinedByOwner, reject.ApprovalExpired, reject.CanceledByMerchant}
+	declined := func(afterwards bool) {
+		for _, row := range reject.Table() {
+			if row.Class == reject.Declined && slices.Contains(waited, row.Reason) == afterwards {
+				fmt.Fprintf(&b, "| `%s` | %s |\n", row.Reason, row.Message)
+			}
 		}
 	}
+	declined(false)
+	b.WriteString(`
+## Reasons of a transaction that waited
+
+Where the wallet's owner must approve, authorize answers 201 with a transaction that is ` + "`NEW`" + `.
+It may become ` + "`FAILED`" + ` later, for any reason above that applies when it is completed, or for one of
+these:
+
+| failureReason | meaning |
+|---|---|
+`)
+	declined(true)
 	return b.String()
 }
 

@@ -8,17 +8,34 @@ import (
 	"plexy/internal/merchant"
 )
 
+// holds and approvals are the default settings with another duration.
+func holds(d time.Duration) merchant.Settings {
+	s := merchant.Defaults()
+	s.HoldMicros = d.Microseconds()
+	return s
+}
+
+func approvals(d time.Duration) merchant.Settings {
+	s := merchant.Defaults()
+	s.ApprovalMicros = d.Microseconds()
+	return s
+}
+
 func TestSet(t *testing.T) {
 	for _, c := range []struct {
 		name, value string
 		want        merchant.Settings
 	}{
-		{"hold_expiry", "168h", merchant.Settings{HoldMicros: (168 * time.Hour).Microseconds()}},
-		{"hold_expiry", "7d", merchant.Settings{HoldMicros: (168 * time.Hour).Microseconds()}},
-		{"hold_expiry", "1s", merchant.Settings{HoldMicros: time.Second.Microseconds()}},
-		{"hold_expiry", "30d", merchant.Settings{HoldMicros: (720 * time.Hour).Microseconds()}},
+		{"hold_expiry", "168h", holds((168 * time.Hour))},
+		{"hold_expiry", "7d", holds((168 * time.Hour))},
+		{"hold_expiry", "1s", holds(time.Second)},
+		{"hold_expiry", "30d", holds((720 * time.Hour))},
+		{"approval_expiry", "1s", approvals(time.Second)},
+		{"approval_expiry", "90m", approvals(90 * time.Minute)},
+		{"approval_expiry", "1d", approvals(24 * time.Hour)},
 		{"order_reference", "reject", merchant.Settings{
 			HoldMicros: merchant.Defaults().HoldMicros, RejectRepeats: true,
+			ApprovalMicros: merchant.Defaults().ApprovalMicros,
 		}},
 		{"order_reference", "allow", merchant.Defaults()},
 	} {
@@ -33,6 +50,8 @@ func TestSetRefuses(t *testing.T) {
 	for _, c := range [][2]string{
 		{"hold_expiry", "0"}, {"hold_expiry", "999ms"}, {"hold_expiry", "31d"}, {"hold_expiry", "-1h"},
 		{"hold_expiry", "d"}, {"hold_expiry", ""}, {"hold_expiry", "99999999999d"},
+		{"approval_expiry", "0"}, {"approval_expiry", "999ms"}, {"approval_expiry", "24h1s"},
+		{"approval_expiry", ""},
 		{"order_reference", "REJECT"}, {"order_reference", ""}, {"Hold_expiry", "1h"}, {"", ""},
 	} {
 		before := merchant.Defaults()
@@ -44,7 +63,10 @@ func TestSetRefuses(t *testing.T) {
 }
 
 func TestMapNamesEverySettingAndReadsBack(t *testing.T) {
-	s := merchant.Settings{HoldMicros: (36 * time.Hour).Microseconds(), RejectRepeats: true}
+	s := merchant.Settings{
+		HoldMicros: (36 * time.Hour).Microseconds(), RejectRepeats: true,
+		ApprovalMicros: (3 * time.Minute).Microseconds(),
+	}
 	back := merchant.Defaults()
 	for name, value := range s.Map() {
 		var err error

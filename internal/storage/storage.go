@@ -81,12 +81,24 @@ type Reader interface {
 	Transactions(ctx context.Context, q Query) ([]wallet.Transaction, error)
 	// DueHolds returns at most limit ids of transactions whose hold has lapsed with money in it.
 	DueHolds(ctx context.Context, at int64, limit int) ([]string, error)
+	// DueDecisions returns at most limit transactions that are not decided and whose time has come, the longest
+	// due first: NEW ones that lapse, PROCESSING ones that are to be completed.
+	DueDecisions(ctx context.Context, at int64, limit int) ([]Undecided, error)
+	// Waiting returns at most limit transactions of the wallet that its owner may still answer at the given
+	// time, newest first.
+	Waiting(ctx context.Context, walletID string, at int64, limit int) ([]wallet.Transaction, error)
 	// Customer returns the customer with one of these IIN indexes and all wallets, or ErrNotFound.
 	Customer(ctx context.Context, iin []string) (wallet.Customer, []wallet.Wallet, error)
 	// Record returns one record of the journal, or ErrNotFound; a statement is a walk over these.
 	Record(ctx context.Context, ref journal.Ref) (journal.Record, error)
 	// Stripes returns the stripes of every account whose id begins with prefix.
 	Stripes(ctx context.Context, prefix string) ([]ledger.Account, error)
+}
+
+// Undecided names a transaction that is NEW or PROCESSING.
+type Undecided struct {
+	ID, Merchant string
+	Status       wallet.Status
 }
 
 // Installation is what a database knows about itself.

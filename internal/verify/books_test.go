@@ -110,7 +110,7 @@ func newTown(tb testing.TB) *town {
 		sold: map[string]wallet.Transaction{}, wallets: map[string]string{},
 	}
 	ctx := context.Background()
-	m := merchant.Merchant{ID: "mer_1", Settings: merchant.Settings{HoldMicros: hold}}
+	m := merchant.Merchant{ID: "mer_1", Settings: merchant.Settings{HoldMicros: hold, ApprovalMicros: hold}}
 	for _, err := range []error{
 		w.s.Install(ctx, storage.Installation{Environment: "sandbox", Generation: 1}),
 		w.s.CreateMerchant(ctx, m, access.Key{ID: "key_1", Merchant: m.ID}, machine.Audit{ID: "aud_1"}),

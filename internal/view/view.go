@@ -46,7 +46,7 @@ func Transaction(b []byte, t *wallet.Transaction, amount int64, operation string
 	b = Minor(b, `,"expiredAmount":`, t.Expired)
 	b = Minor(b, `,"refundedAmount":`, t.Refunded)
 	b = Minor(b, `,"remainingAmount":`, t.Remaining())
-	if t.Failure == "" {
+	if t.Status != wallet.Failed {
 		b = append(b, `,"failureReason":null`...)
 	} else {
 		b = append(b, `,"failureReason":"`...)
@@ -55,7 +55,7 @@ func Transaction(b []byte, t *wallet.Transaction, amount int64, operation string
 	}
 	b = Time(b, `,"createdAt":"`, t.CreatedAt)
 	b = Time(b, `,"updatedAt":"`, t.UpdatedAt)
-	if t.ExpiresAt == 0 {
+	if t.ExpiresAt == 0 || t.Status == wallet.Processing { // nothing expires of what is being decided
 		return append(b, `,"expiresAt":null}`...)
 	}
 	return append(Time(b, `,"expiresAt":"`, t.ExpiresAt), '}')

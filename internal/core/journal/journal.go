@@ -16,6 +16,9 @@ type Type string
 
 // What happens to a wallet transaction.
 const (
+	Created    Type = "created"    // waits for the wallet's owner: NEW
+	Approved   Type = "approved"   // by the owner: PROCESSING
+	Processing Type = "processing" // decided later, as the sandbox was asked: PROCESSING
 	Authorized Type = "authorized"
 	Failed     Type = "failed"
 	Captured   Type = "captured"

@@ -26,11 +26,16 @@ var commands = []machine.Command{
 	machine.Cancel{Target: machine.Target{Merchant: "mer_shop", ID: "wt_a00", Amount: 1}},
 	machine.Refund{Target: machine.Target{Merchant: "mer_shop", ID: "wt_a00", Amount: 1}},
 	machine.Expire{ID: "wt_a00"},
+	machine.Approve{Owned: machine.Owned{Customer: "cus_a", ID: "wt_a00"}},
+	machine.Decline{Owned: machine.Owned{Customer: "cus_a", ID: "wt_a00"}},
+	machine.Lapse{ID: "wt_a00"},
+	machine.Complete{Merchant: "mer_shop", ID: "wt_a00"},
 	machine.Open{Who: who("a", "a"), Currency: money.KZT},
 	machine.Fund{Direction: machine.Withdraw, Who: who("a", "a"), Currency: money.KZT, Amount: 1,
 		Reference: "r"},
 	machine.SetCondition{Who: who("a", "a"), Currency: money.KZT, Condition: wallet.Blocked},
 	machine.SetLimits{Who: who("a", "a"), Currency: money.KZT},
+	machine.SetApproval{Who: who("a", "a"), Currency: money.KZT, Approval: wallet.Owner},
 	machine.Rebind{Who: who("a", "a"), Customer: "cus_a"},
 }
 
@@ -160,6 +165,7 @@ func unchanged(before, after *machine.State) string {
 		len(b.NewWallets)+len(b.Wallets) == len(a.NewWallets)+len(a.Wallets) &&
 		len(b.NewCustomers)+len(b.Customers) == len(a.NewCustomers)+len(a.Customers) &&
 		len(b.References) == len(a.References) && len(b.Claims) == len(a.Claims) &&
+		len(b.Released) == len(a.Released) && len(b.Approvals) == len(a.Approvals) &&
 		len(b.Audits) == len(a.Audits) {
 		return ""
 	}

@@ -154,6 +154,18 @@ func setLimits(s *State, at Stamp, c SetLimits) Outcome {
 	})
 }
 
+func setApproval(s *State, at Stamp, c SetApproval) Outcome {
+	o := s.change(at, c.Who, c.Currency, c.By, func(w *wallet.Wallet) Audit {
+		a := Audit{Action: "wallet.approval", Before: w.Approval.String(), After: c.Approval.String()}
+		w.Approval = c.Approval
+		return a
+	})
+	if o.Wallet.ID != "" {
+		s.Changes.Approvals = append(s.Changes.Approvals, o.Wallet.ID)
+	}
+	return o
+}
+
 // change edits what is not money about a wallet, with an audit row.
 func (s *State) change(at Stamp, who Who, c money.Currency, by By, edit func(*wallet.Wallet) Audit) Outcome {
 	if who.Generation != s.Generation {

@@ -78,6 +78,9 @@ type Authorize struct {
 	OrderReference string
 	Amount         int64
 	Who            Who
+	// Course is set in a sandbox only, for what its table of magic values promises. The payer is then found by
+	// IIN alone: a magic phone number is the phone of whoever has the IIN.
+	Course *wallet.Course
 }
 
 // Capture makes a part of a hold final.
@@ -91,6 +94,22 @@ type Refund struct{ Target }
 
 // Expire releases what remains of a hold whose time has come.
 type Expire struct{ ID string }
+
+// Owned names a transaction of one of the customer's own wallets. Another's is not found.
+type Owned struct{ Customer, ID string }
+
+// Approve is the owner's yes to a transaction that waits for it. Complete is to follow.
+type Approve struct{ Owned }
+
+// Decline is the owner's no.
+type Decline struct{ Owned }
+
+// Lapse fails a transaction that its owner has not answered in time.
+type Lapse struct{ ID string }
+
+// Complete decides a transaction that is PROCESSING and due: it places the hold or fails it. Merchant is the
+// transaction's.
+type Complete struct{ Merchant, ID string }
 
 // Opening is what it takes to open a wallet: ids and sealed data, used only where they are needed.
 type Opening struct {
@@ -149,6 +168,15 @@ type SetLimits struct {
 	By       By
 }
 
+// SetApproval says which authorizations the wallet's owner must approve. Transactions that wait already go
+// on as they began.
+type SetApproval struct {
+	Who      Who
+	Currency money.Currency
+	Approval wallet.Approval
+	By       By
+}
+
 // Rebind gives the customer with the IIN a new phone. Who.Phone is the new one's indexes; KeyID and
 // Sealed are the new phone sealed for Customer.
 type Rebind struct {
@@ -164,10 +192,15 @@ func (Capture) command()      {}
 func (Cancel) command()       {}
 func (Refund) command()       {}
 func (Expire) command()       {}
+func (Approve) command()      {}
+func (Decline) command()      {}
+func (Lapse) command()        {}
+func (Complete) command()     {}
 func (Open) command()         {}
 func (Fund) command()         {}
 func (SetCondition) command() {}
 func (SetLimits) command()    {}
+func (SetApproval) command()  {}
 func (Rebind) command()       {}
 
 // Keys names the records that a batch must load. A keeper loads them in one or two rounds and locks the
@@ -224,6 +257,15 @@ func (k *Keys) Add(in Instruction) {
 		k.Transactions = append(k.Transactions, c.ID)
 	case Expire:
 		k.Transactions = append(k.Transactions, c.ID)
+	case Approve:
+		k.Transactions = append(k.Transactions, c.ID)
+	case Decline:
+		k.Transactions = append(k.Transactions, c.ID)
+	case Lapse:
+		k.Transactions = append(k.Transactions, c.ID)
+	case Complete:
+		k.Merchants = append(k.Merchants, c.Merchant)
+		k.Transactions = append(k.Transactions, c.ID)
 	case Open:
 		k.who(c.Who, c.Currency)
 		k.Opening = true
@@ -236,6 +278,8 @@ func (k *Keys) Add(in Instruction) {
 	case SetCondition:
 		k.who(c.Who, c.Currency)
 	case SetLimits:
+		k.who(c.Who, c.Currency)
+	case SetApproval:
 		k.who(c.Who, c.Currency)
 	case Rebind:
 		k.who(c.Who, "")

@@ -2,6 +2,7 @@ package machine_test
 
 import (
 	"encoding/binary"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -14,9 +15,25 @@ var alphabetOfOperations = []operation{
 	{withdrawing, 150, 0},
 }
 
+// alphabetOfApproval is what a sequence is made of where the owner is asked.
+var alphabetOfApproval = []operation{
+	{authorizing, 200, 0}, {approving, 0, 0}, {approving, 0, 1}, {declining, 0, 0}, {lapsing, 0, 0},
+	{completing, 0, 0}, {completing, 0, 1}, {canceling, 100, 0}, {capturing, 100, 0},
+	{waiting, timeToAnswer, 0}, {blocking, 0, 0},
+}
+
 // TestEverySequence runs every sequence of five operations after one authorize (four with -short) and
 // checks after each operation that the machine and the model agree and that a refusal changed nothing.
 func TestEverySequence(t *testing.T) {
+	everySequence(t, alphabetOfOperations, operation{authorizing, 100, 0})
+}
+
+// TestEverySequenceOfAnOwner does the same after an authorize that waits for the wallet's owner.
+func TestEverySequenceOfAnOwner(t *testing.T) {
+	everySequence(t, alphabetOfApproval, operation{asking, 0, 0}, operation{authorizing, 100, 0})
+}
+
+func everySequence(t *testing.T, alphabet []operation, first ...operation) {
 	depth, sequences := 5, 0
 	if testing.Short() {
 		depth = 4
@@ -25,12 +42,12 @@ func TestEverySequence(t *testing.T) {
 	walk = func(prefix []operation) {
 		if len(prefix) == depth {
 			sequences++
-			if err := play(prefix); err != nil {
+			if err := play(first, prefix); err != nil {
 				t.Fatalf("%+v: %v", prefix, err)
 			}
 			return
 		}
-		for _, op := range alphabetOfOperations {
+		for _, op := range alphabet {
 			walk(append(prefix[:len(prefix):len(prefix)], op))
 		}
 	}
@@ -38,13 +55,10 @@ func TestEverySequence(t *testing.T) {
 	t.Logf("%d sequences of %d operations", sequences, depth)
 }
 
-// play runs a sequence on fresh books that have one hold of 100.
-func play(sequence []operation) error {
+// play runs a sequence on fresh books, after the operations that set the stage.
+func play(first, sequence []operation) error {
 	trial := newTrial()
-	if err := trial.do(operation{authorizing, 100, 0}); err != nil {
-		return err
-	}
-	for _, op := range sequence {
+	for _, op := range slices.Concat(first, sequence) {
 		if err := trial.do(op); err != nil {
 			return err
 		}

@@ -14,6 +14,7 @@ import (
 	"plexy/internal/core/ledger"
 	"plexy/internal/core/machine"
 	"plexy/internal/core/money"
+	"plexy/internal/core/reject"
 	"plexy/internal/core/wallet"
 )
 
@@ -82,9 +83,10 @@ func (s *stage) given(words []string) error {
 	case len(words) == 1:
 		s.people = append(s.people, name)
 	case words[1] == "holds":
+		asks, _ := duration(option(&words, "asks", "10m"))
 		hold, err := duration(words[2])
 		s.state.Terms[merchantID(name)] = wallet.Terms{
-			Merchant: merchantID(name), HoldMicros: hold,
+			Merchant: merchantID(name), HoldMicros: hold, ApprovalMicros: asks,
 			RejectRepeats: strings.HasSuffix(strings.Join(words, " "), "rejects repeats"),
 		}
 		s.names[merchantID(name)] = name
@@ -130,8 +132,8 @@ func (s *stage) command(words []string) (machine.Instruction, bool, error) {
 	phone := option(&words, "phone", "")
 	order := option(&words, "order", "A-1")
 	reference := option(&words, "reference", "")
-	by := option(&words, "by", "")
-	c, err := s.parse(words, parsed{phone: phone, order: order, reference: reference, by: by})
+	by, course := option(&words, "by", ""), option(&words, "course", "")
+	c, err := s.parse(words, parsed{phone: phone, order: order, reference: reference, by: by, course: course})
 	if c == nil || err != nil {
 		return machine.Instruction{}, false, err
 	}
@@ -149,7 +151,7 @@ func (s *stage) command(words []string) (machine.Instruction, bool, error) {
 }
 
 // parsed are the options of a line.
-type parsed struct{ phone, order, reference, by string }
+type parsed struct{ phone, order, reference, by, course string }
 
 func (s *stage) parse(words []string, o parsed) (machine.Command, error) {
 	switch words[0] {
@@ -159,6 +161,10 @@ func (s *stage) parse(words []string, o parsed) (machine.Command, error) {
 		return s.operate(words, o)
 	case "expire":
 		return machine.Expire{ID: s.id(words[1])}, nil
+	case "approve", "decline", "lapse", "complete":
+		return s.decision(words, o), nil
+	case "ask": // alice always, never, or above 100
+		return s.approval(words, o)
 	case "top": // up alice 1000 KZT
 		return s.fund(machine.TopUp, words[2:], o)
 	case "withdraw":
@@ -202,8 +208,50 @@ func (s *stage) authorize(words []string, o parsed) (machine.Command, error) {
 	s.names[words[0]] = stem
 	return machine.Authorize{
 		Stem: stem, Merchant: merchantID(words[6]), Currency: money.Currency(words[2]),
-		OrderReference: o.order, Amount: amount, Who: s.person(words[4], o),
+		OrderReference: o.order, Amount: amount, Who: s.person(words[4], o), Course: course(o.course),
 	}, err
+}
+
+// course reads a sandbox's course: NEW, FAILED:reason, PROCESSING:5m or PROCESSING:5m:reason.
+func course(text string) *wallet.Course {
+	if text == "" {
+		return nil
+	}
+	parts := strings.Split(text+"::", ":")
+	c := &wallet.Course{Status: wallet.Status(parts[0]), Failure: reject.Reason(parts[1])}
+	if c.Status == wallet.Processing {
+		c.AfterMicros, _ = duration(parts[1])
+		c.Failure = reject.Reason(parts[2])
+	}
+	return c
+}
+
+// decision parses what an owner says, and what happens by itself: "approve wt1 by alice", "lapse wt1".
+func (s *stage) decision(words []string, o parsed) machine.Command {
+	id := s.id(words[1])
+	owned := machine.Owned{ID: id, Customer: s.state.ByIIN["iin of "+o.by]}
+	switch words[0] {
+	case "approve":
+		return machine.Approve{Owned: owned}
+	case "decline":
+		return machine.Decline{Owned: owned}
+	case "lapse":
+		return machine.Lapse{ID: id}
+	}
+	return machine.Complete{ID: id, Merchant: s.state.Transactions[id].Merchant}
+}
+
+func (s *stage) approval(words []string, o parsed) (machine.Command, error) {
+	c := machine.SetApproval{Who: s.person(words[1], o), Currency: money.KZT}
+	switch words[2] {
+	case "always":
+		c.Approval = wallet.Owner
+	case "above":
+		n, err := strconv.ParseInt(words[3], 10, 64)
+		c.Approval = wallet.ApprovalAbove(n)
+		return c, err
+	}
+	return c, nil
 }
 
 func (s *stage) operate(words []string, o parsed) (machine.Command, error) {
@@ -295,7 +343,7 @@ func (s *stage) scope(c machine.Command) string {
 // meaning is what a merchant asked for, without the ids that we make.
 func meaning(c machine.Command) string {
 	if a, ok := c.(machine.Authorize); ok {
-		a.Stem = ""
+		a.Stem, a.Course = "", nil
 		return fmt.Sprintf("%T%v", a, a)
 	}
 	return fmt.Sprintf("%T%v", c, c)
@@ -308,6 +356,8 @@ func told(o machine.Outcome) string {
 		return "refused: " + string(o.Reason)
 	case o.Transaction.Status == wallet.Failed:
 		return "FAILED: " + string(o.Transaction.Failure)
+	case o.Transaction.Status == wallet.New, o.Transaction.Status == wallet.Processing:
+		return string(o.Transaction.Status)
 	}
 	return "ok"
 }

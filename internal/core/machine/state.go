@@ -69,6 +69,8 @@ type Changes struct {
 	Replies         []ReplyKey // stored now; expired rows of the same key are replaced
 	References      []string
 	Claims          []OrderReference // of merchants that reject repeats
+	Released        []OrderReference // of transactions that were not decided and failed; none need be claimed
+	Approvals       []string         // wallets, each also in one of the lists above, whose Approval changed
 	Audits          []Audit
 
 	listed map[string]bool // ids already in one of the first six
@@ -125,7 +127,8 @@ func (s *State) reset() {
 		NewWallets: c.NewWallets[:0], Wallets: c.Wallets[:0],
 		NewCustomers: c.NewCustomers[:0], Customers: c.Customers[:0],
 		Records: c.Records[:0], Replies: c.Replies[:0], References: c.References[:0],
-		Claims: c.Claims[:0], Audits: c.Audits[:0], listed: c.listed,
+		Claims: c.Claims[:0], Released: c.Released[:0], Approvals: c.Approvals[:0],
+		Audits: c.Audits[:0], listed: c.listed,
 	}
 }
 

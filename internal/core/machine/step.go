@@ -68,6 +68,14 @@ func decide(s *State, at Stamp, in Instruction) Outcome {
 		return operate(s, at, in, c.Target, wallet.Refund)
 	case Expire:
 		return expire(s, at, in, c)
+	case Approve:
+		return respond(s, at, in, c.Owned, wallet.Approve)
+	case Decline:
+		return respond(s, at, in, c.Owned, wallet.Decline)
+	case Lapse:
+		return lapse(s, at, in, c)
+	case Complete:
+		return complete(s, at, in, c)
 	case Open:
 		return open(s, at, c)
 	case Fund:
@@ -76,6 +84,8 @@ func decide(s *State, at Stamp, in Instruction) Outcome {
 		return setCondition(s, at, c)
 	case SetLimits:
 		return setLimits(s, at, c)
+	case SetApproval:
+		return setApproval(s, at, c)
 	case Rebind:
 		return rebind(s, at, c)
 	}
@@ -95,6 +105,12 @@ func authorize(s *State, at Stamp, in Instruction, c Authorize) Outcome {
 		return Outcome{Reason: reject.OrderReferenceExists}
 	}
 	_, w, no := s.find(c.Who, Holding{Currency: c.Currency})
+	if c.Course != nil && w.ID != "" {
+		no = ""
+		if c.Course.Status == wallet.Failed {
+			no = c.Course.Failure
+		}
+	}
 	book := c.Book
 	if w.ID != "" {
 		book = w.Book
@@ -102,6 +118,7 @@ func authorize(s *State, at Stamp, in Instruction, c Authorize) Outcome {
 	change := wallet.Authorize(wallet.Request{
 		ID: withBook(c.Stem, book), Book: book, Merchant: c.Merchant, Currency: c.Currency,
 		OrderReference: c.OrderReference, Amount: c.Amount, HoldMicros: terms.HoldMicros,
+		ApprovalMicros: terms.ApprovalMicros, Course: c.Course,
 	}, wallet.Payer{Wallet: w, Refusal: no}, at.At)
 	if terms.RejectRepeats && change.Transaction.Status != wallet.Failed {
 		s.OrderReferences[ref] = true
@@ -139,6 +156,10 @@ func expire(s *State, at Stamp, in Instruction, c Expire) Outcome {
 // finishTransaction puts an accepted change into the working set. After this line nothing can refuse.
 func (s *State) finishTransaction(c wallet.Change, at Stamp, origin journal.Origin) Outcome {
 	t := c.Transaction
+	if c.Type == journal.Failed && t.Sequence > 1 {
+		// It had taken its order reference, which the next batch finds free again.
+		s.Changes.Released = append(s.Changes.Released, OrderReference{t.Merchant, t.OrderReference})
+	}
 	s.putTransaction(t)
 	r := journal.Record{
 		Object: t.ID, Sequence: t.Sequence, Book: t.Book, Type: c.Type, Merchant: t.Merchant,

@@ -26,6 +26,12 @@ const (
 	unblocking
 	withdrawing
 	toppingUp
+	asking // the owner, about every amount
+	trusting
+	approving
+	declining
+	lapsing
+	completing
 	kinds // how many there are
 )
 
@@ -39,9 +45,19 @@ type operation struct {
 // sale is a transaction as the reference model knows it.
 type sale struct {
 	id                                                string
-	failed                                            bool
+	waits, approved, failed                           bool // one of them, or none
+	asked                                             int64
+	why                                               reject.Reason
 	authorized, captured, canceled, expired, refunded int64
 	expires                                           int64
+}
+
+// late reports whether nobody answered in time.
+func (s *sale) late(at int64) bool { return s.waits && at >= s.expires }
+
+func (s *sale) fail(why reject.Reason) reject.Reason {
+	*s = sale{id: s.id, failed: true, asked: s.asked, why: why}
+	return why
 }
 
 func (s *sale) rest() int64 { return s.authorized - s.captured - s.canceled - s.expired }
@@ -57,15 +73,17 @@ type trial struct {
 
 	sales                    []*sale
 	credits, debits, pending int64 // of the wallet
-	blocked                  bool
+	blocked, asks            bool
 	owed                     int64 // to the shop
 }
 
-const lifeOfHold = 10
+const lifeOfHold, timeToAnswer = 10, 6
 
 func newTrial() *trial {
 	t := &trial{state: machine.NewState(), at: 1_000, payable: ledger.Account{Currency: money.KZT}}
-	t.state.Terms["mer_shop"] = wallet.Terms{Merchant: "mer_shop", HoldMicros: lifeOfHold}
+	t.state.Terms["mer_shop"] = wallet.Terms{
+		Merchant: "mer_shop", HoldMicros: lifeOfHold, ApprovalMicros: timeToAnswer,
+	}
 	t.step(machine.Fund{
 		Direction: machine.TopUp, Who: who("alice", "alice"), Currency: money.KZT, Amount: 250,
 		Opening: machine.Opening{WalletStem: "wlt_", Customer: wallet.Customer{
@@ -104,20 +122,25 @@ func (t *trial) expect(op operation, s *sale) reject.Reason {
 	available := t.credits - t.debits - t.pending
 	switch op.kind {
 	case authorizing:
-		made := &sale{failed: true}
+		made := &sale{asked: op.amount}
 		t.sales = append(t.sales, made)
 		switch {
 		case t.blocked:
-			return reject.WalletBlocked
+			return made.fail(reject.WalletBlocked)
 		case op.amount > available:
-			return reject.InsufficientFunds
+			return made.fail(reject.InsufficientFunds)
+		case t.asks:
+			*made = sale{waits: true, asked: op.amount, expires: t.at + timeToAnswer}
+			return ""
 		}
-		*made = sale{authorized: op.amount, expires: t.at + lifeOfHold}
+		*made = sale{asked: op.amount, authorized: op.amount, expires: t.at + lifeOfHold}
 		t.pending += op.amount
 	case waiting:
 		t.at += op.amount % (2 * lifeOfHold)
 	case blocking, unblocking:
 		t.blocked = op.kind == blocking
+	case asking, trusting:
+		t.asks = op.kind == asking
 	case toppingUp:
 		if op.amount > math.MaxInt64-t.credits {
 			return reject.AmountOutOfRange
@@ -142,14 +165,22 @@ func (t *trial) expectOn(op operation, s *sale) reject.Reason {
 	switch {
 	case s == nil:
 		return reject.TransactionNotFound
+	case op.kind == approving, op.kind == declining:
+		return t.expectAnswer(op.kind == approving, s)
+	case op.kind == lapsing, op.kind == completing:
+		return t.expectDecision(op.kind, s)
+	case op.kind == canceling && s.waits && !s.late(t.at) && op.amount == s.asked:
+		return s.fail(reject.CanceledByMerchant)
 	case op.kind == expiring && (s.rest() == 0 || t.at < s.expires):
 		return reject.NothingRemaining
 	case op.kind == expiring:
 		t.pending -= s.rest()
 		s.expired += s.rest()
 		return ""
-	case s.failed:
+	case s.failed, s.late(t.at):
 		return reject.TransactionFailed
+	case s.waits, s.approved:
+		return reject.TransactionPending
 	case op.kind == refunding && s.captured == 0:
 		return reject.NothingCaptured
 	case op.kind == refunding && op.amount > s.captured-s.refunded:
@@ -179,6 +210,47 @@ func (t *trial) expectOn(op operation, s *sale) reject.Reason {
 	return ""
 }
 
+// expectAnswer is the model of what the owner says.
+func (t *trial) expectAnswer(yes bool, s *sale) reject.Reason {
+	switch {
+	case s.late(t.at), s.why == reject.ApprovalExpired:
+		return reject.ApprovalExpired
+	case s.failed && !yes && s.why == reject.DeclinedByOwner:
+		return "" // said before
+	case s.failed:
+		return reject.TransactionFailed
+	case !s.waits && !yes:
+		return reject.AlreadyDecided
+	case !s.waits:
+		return "" // said before
+	case !yes:
+		return s.fail(reject.DeclinedByOwner)
+	}
+	s.waits, s.approved, s.expires = false, true, t.at
+	return ""
+}
+
+// expectDecision is the model of what happens to a transaction by itself.
+func (t *trial) expectDecision(k kind, s *sale) reject.Reason {
+	switch {
+	case k == lapsing && s.late(t.at):
+		return s.fail(reject.ApprovalExpired)
+	case s.failed:
+		return reject.TransactionFailed
+	case s.waits, s.approved && k == lapsing:
+		return reject.TransactionPending
+	case !s.approved:
+		return reject.AlreadyDecided
+	case t.blocked:
+		return s.fail(reject.WalletBlocked)
+	case s.asked > t.credits-t.debits-t.pending:
+		return s.fail(reject.InsufficientFunds)
+	}
+	s.approved, s.authorized, s.expires = false, s.asked, t.at+lifeOfHold
+	t.pending += s.asked
+	return ""
+}
+
 // run gives the operation to the machine.
 func (t *trial) run(op operation, s *sale) machine.Outcome {
 	target := machine.Target{Merchant: "mer_shop", ID: "wt_unknown", Amount: op.amount}
@@ -203,6 +275,12 @@ func (t *trial) run(op operation, s *sale) machine.Outcome {
 		return t.step(machine.Refund{Target: target})
 	case expiring:
 		return t.step(machine.Expire{ID: target.ID})
+	case approving, declining, lapsing, completing:
+		return t.decide(op.kind, target.ID)
+	case asking:
+		return t.step(machine.SetApproval{Who: alice, Currency: money.KZT, Approval: wallet.Owner})
+	case trusting:
+		return t.step(machine.SetApproval{Who: alice, Currency: money.KZT})
 	case blocking:
 		return t.step(machine.SetCondition{Who: alice, Currency: money.KZT, Condition: wallet.Blocked})
 	case unblocking:
@@ -216,6 +294,33 @@ func (t *trial) run(op operation, s *sale) machine.Outcome {
 	return machine.Outcome{}
 }
 
+// decide runs what the owner says, and what happens by itself.
+func (t *trial) decide(k kind, id string) machine.Outcome {
+	owned := machine.Owned{Customer: "cus_", ID: id}
+	switch k {
+	case approving:
+		return t.step(machine.Approve{Owned: owned})
+	case declining:
+		return t.step(machine.Decline{Owned: owned})
+	case lapsing:
+		return t.step(machine.Lapse{ID: id})
+	}
+	return t.step(machine.Complete{Merchant: "mer_shop", ID: id})
+}
+
+// status is a sale's, in the seed's words.
+func (s *sale) status() wallet.Status {
+	switch {
+	case s.waits:
+		return wallet.New
+	case s.approved:
+		return wallet.Processing
+	case s.failed:
+		return wallet.Failed
+	}
+	return wallet.Success
+}
+
 // compare holds the machine's rows, and the shop's money as its records tell it, against the model.
 func (t *trial) compare() error {
 	for _, w := range t.state.Wallets {
@@ -226,7 +331,7 @@ func (t *trial) compare() error {
 	}
 	for _, s := range t.sales {
 		got := t.state.Transactions[s.id]
-		if (got.Status == wallet.Failed) != s.failed || got.Authorized != s.authorized ||
+		if got.Status != s.status() || got.Failure != s.why || got.Authorized != s.authorized ||
 			got.Captured != s.captured || got.Canceled != s.canceled || got.Expired != s.expired ||
 			got.Refunded != s.refunded || got.Remaining() < 0 || got.Refundable() < 0 {
 			return fmt.Errorf("transaction %+v, want %+v", got, *s)

@@ -78,8 +78,14 @@ const (
 	LimitExceeded     Reason = "limit_exceeded"
 	InsufficientFunds Reason = "insufficient_funds"
 
+	// Of a transaction that waited for the wallet's owner.
+	DeclinedByOwner    Reason = "declined_by_owner"
+	ApprovalExpired    Reason = "approval_expired"
+	CanceledByMerchant Reason = "canceled_by_merchant"
+
 	TransactionFailed      Reason = "transaction_failed"
 	TransactionPending     Reason = "transaction_pending"
+	AlreadyDecided         Reason = "already_decided"
 	HoldExpired            Reason = "hold_expired"
 	NothingRemaining       Reason = "nothing_remaining"
 	NothingCaptured        Reason = "nothing_captured"
@@ -164,8 +170,12 @@ var table = []Row{
 	{WalletBlocked, Declined, "The wallet is blocked."},
 	{LimitExceeded, Declined, "The amount is above a limit of the wallet."},
 	{InsufficientFunds, Declined, "The wallet does not hold enough money."},
+	{DeclinedByOwner, Declined, "The owner of the wallet declined."},
+	{ApprovalExpired, Declined, "The owner of the wallet did not answer in time."},
+	{CanceledByMerchant, Declined, "The merchant canceled before the owner of the wallet answered."},
 	{TransactionFailed, Refused, "The transaction failed; nothing can be done with it."},
 	{TransactionPending, Refused, "The transaction is not decided yet."},
+	{AlreadyDecided, Refused, "The transaction is decided already."},
 	{HoldExpired, Refused, "The hold has expired."},
 	{NothingRemaining, Refused, "Nothing of the authorization remains."},
 	{NothingCaptured, Refused, "Nothing was captured."},

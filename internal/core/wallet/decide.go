@@ -27,7 +27,9 @@ type Request struct {
 	Currency       money.Currency
 	OrderReference string
 	Amount         int64
-	HoldMicros     int64 // how long the merchant's holds live
+	HoldMicros     int64   // how long the merchant's holds live
+	ApprovalMicros int64   // how long a wallet's owner may take to answer
+	Course         *Course // of the sandbox; nil lets the wallet decide
 }
 
 // Payer is what was found of the one who pays. Refusal is WalletNotFound or IdentityMismatch when the
@@ -37,7 +39,8 @@ type Payer struct {
 	Refusal reject.Reason
 }
 
-// Authorize holds the amount on the payer's wallet, or makes a failed transaction that says why not.
+// Authorize holds the amount on the payer's wallet, or makes a failed transaction that says why not. Where
+// the wallet's owner must approve, and the wallet could pay now, it makes one that is NEW and holds nothing.
 // A well-formed request always makes a transaction (issue: "A well-formed authorize always makes one").
 func Authorize(r Request, payer Payer, at int64) Change {
 	t := Transaction{
@@ -60,7 +63,11 @@ func Authorize(r Request, payer Payer, at int64) Change {
 		t.Status, t.Failure = Failed, no
 		return Change{Transaction: t, Type: journal.Failed, Amount: r.Amount}
 	}
-	t.Wallet, t.Status = w.ID, Success
+	t.Wallet = w.ID
+	if r.Course != nil || w.Approval.Asks(r.Amount) {
+		return r.pending(t, at)
+	}
+	t.Status = Success
 	t.Authorized, t.ExpiresAt = r.Amount, at+r.HoldMicros
 	return Change{
 		Transaction: t, Wallet: w, Found: true, Type: journal.Authorized,
@@ -94,9 +101,13 @@ func Capture(t Transaction, w Wallet, amount, at int64) (Change, reject.Reason) 
 	return settle(t, w, step{journal.Captured, ledger.Settle, amount, at})
 }
 
-// Cancel gives up amount of what is held.
+// Cancel gives up amount of what is held. Of a transaction that waits for the wallet's owner it can give up
+// the whole, and then nobody is asked any more.
 func Cancel(t Transaction, w Wallet, amount, at int64) (Change, reject.Reason) {
 	at = t.notBefore(at)
+	if t.Status == New && amount == t.Amount && !t.LapsedAt(at) {
+		return t.fail(reject.CanceledByMerchant, at), ""
+	}
 	if no := t.held(amount, at); no != "" {
 		return Change{}, no
 	}
@@ -120,7 +131,7 @@ func Expire(t Transaction, w Wallet, at int64) (Change, reject.Reason) {
 // blocked wallet can still be refunded to.
 func Refund(t Transaction, w Wallet, amount, at int64) (Change, reject.Reason) {
 	at = t.notBefore(at)
-	if no := t.undecided(); no != "" {
+	if no := t.undecided(at); no != "" {
 		return Change{}, no
 	}
 	if t.Captured == 0 {

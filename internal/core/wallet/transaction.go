@@ -13,8 +13,8 @@ type Status string
 
 // The four statuses of the seed.
 const (
-	New        Status = "NEW"        // accepted, nothing held yet
-	Processing Status = "PROCESSING" // being decided outside
+	New        Status = "NEW"        // waits for the wallet's owner, nothing held yet
+	Processing Status = "PROCESSING" // the owner has approved: about to be decided, nothing held yet
 	Success    Status = "SUCCESS"    // the last operation succeeded
 	Failed     Status = "FAILED"     // refused for good
 )
@@ -47,12 +47,12 @@ type Transaction struct {
 	OrderReference string
 	Amount         int64 // what authorize asked for
 	Status         Status
-	Failure        reject.Reason
+	Failure        reject.Reason // of a FAILED one; of a PROCESSING one what it will come to, mostly ""
 
 	Authorized, Captured, Canceled, Expired, Refunded int64
 
 	Sequence                        int64 // of its last record
-	CreatedAt, UpdatedAt, ExpiresAt int64 // ExpiresAt is 0 when nothing was ever held
+	CreatedAt, UpdatedAt, ExpiresAt int64 // ExpiresAt: see LapsedAt; 0 when FAILED
 }
 
 // Remaining is what is still held: authorized and neither captured, canceled nor expired.
@@ -86,15 +86,18 @@ func (t Transaction) State() State {
 	}
 }
 
-// LapsedAt reports whether the hold may no longer be used at the given time, run or not run the release.
+// LapsedAt reports whether the time of the transaction has come, run or not run what is then to be done: of a
+// SUCCESS one the hold may no longer be used, of a NEW one the owner may no longer answer, and a PROCESSING
+// one is due to be decided.
 func (t Transaction) LapsedAt(at int64) bool { return t.ExpiresAt > 0 && at >= t.ExpiresAt }
 
-// undecided refuses every operation on a transaction that failed or is not decided yet.
-func (t Transaction) undecided() reject.Reason {
-	switch t.Status {
-	case Failed:
+// undecided refuses every operation on a transaction that failed or is not decided yet. One that nobody
+// answered in time has failed, whether or not Lapse has run.
+func (t Transaction) undecided(at int64) reject.Reason {
+	switch {
+	case t.Status == Failed, t.Status == New && t.LapsedAt(at):
 		return reject.TransactionFailed
-	case New, Processing:
+	case t.Status == New, t.Status == Processing:
 		return reject.TransactionPending
 	}
 	return ""
@@ -103,7 +106,7 @@ func (t Transaction) undecided() reject.Reason {
 // held refuses a capture or a cancel of amount, in order of precedence. A hold that was used up before
 // its time ran out has nothing remaining; one that lapsed with money in it has expired.
 func (t Transaction) held(amount, at int64) reject.Reason {
-	if no := t.undecided(); no != "" {
+	if no := t.undecided(at); no != "" {
 		return no
 	}
 	remaining := t.Remaining()
@@ -119,10 +122,11 @@ func (t Transaction) held(amount, at int64) reject.Reason {
 }
 
 // moves lists which status may follow which. Success and Failed are terminal: what happens to the money
-// of a successful transaction changes its state, never its status.
+// of a successful transaction changes its state, never its status. Nobody's money is held without the
+// owner's yes, so there is no way from New to Success but through Processing.
 var moves = map[Status][]Status{
 	"":         {New, Processing, Success, Failed},
-	New:        {Processing, Success, Failed},
+	New:        {Processing, Failed},
 	Processing: {Success, Failed},
 }
 

@@ -23,6 +23,7 @@ type Wallet struct {
 	Customer  string
 	Condition Condition
 	Limits    Limits
+	Approval  Approval
 	Spent     Spent
 	Account   ledger.Account
 	Sequence  int64       // of its last record as an object of its own
@@ -117,6 +118,8 @@ type Terms struct {
 	Merchant string
 	// HoldMicros is how long a hold lives before what remains of it is released, in microseconds.
 	HoldMicros int64
+	// ApprovalMicros is how long a wallet's owner may take to approve or decline, in microseconds.
+	ApprovalMicros int64
 	// RejectRepeats refuses an order reference that a transaction which did not fail already has.
 	RejectRepeats bool
 }

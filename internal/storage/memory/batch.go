@@ -52,6 +52,7 @@ func (b *batch) load(keys *machine.Keys) *machine.State {
 		if m := t.Merchants[id]; m != nil {
 			state.Terms[id] = wallet.Terms{
 				Merchant: id, HoldMicros: m.Settings.HoldMicros, RejectRepeats: m.Settings.RejectRepeats,
+				ApprovalMicros: m.Settings.ApprovalMicros,
 			}
 		}
 	}
@@ -297,6 +298,9 @@ func (b *batch) apply() error {
 	for _, claim := range c.Claims {
 		t.Claims[claim] = true
 	}
+	for _, ref := range c.Released {
+		delete(t.Claims, ref)
+	}
 	for _, a := range c.Audits {
 		t.audit(a)
 	}
@@ -312,6 +316,9 @@ func (b *batch) applyTransactions() {
 	}
 	for _, id := range b.saved.Changes.Transactions {
 		row := b.saved.Transactions[id]
+		if t.Transactions[id].Status != wallet.Failed && row.Status == wallet.Failed {
+			t.referenced[machine.OrderReference{Merchant: row.Merchant, Reference: row.OrderReference}]--
+		}
 		t.Transactions[id] = &row
 		t.hold(&row)
 	}

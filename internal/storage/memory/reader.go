@@ -69,16 +69,52 @@ func matches(q storage.Query, row *wallet.Transaction) bool {
 func (s *Store) DueHolds(_ context.Context, at int64, limit int) ([]string, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
+	return longestDue(s.t.held, at, limit), nil
+}
+
+// longestDue lists at most limit ids whose time has come, in order of that time.
+func longestDue(times map[string]int64, at int64, limit int) []string {
 	var due []string
-	for id, expires := range s.t.held {
-		if expires > 0 && expires <= at {
+	for id, when := range times {
+		if when > 0 && when <= at {
 			due = append(due, id)
 		}
 	}
 	slices.SortFunc(due, func(a, b string) int {
-		return cmp.Or(cmp.Compare(s.t.held[a], s.t.held[b]), cmp.Compare(a, b))
+		return cmp.Or(cmp.Compare(times[a], times[b]), cmp.Compare(a, b))
 	})
-	return due[:min(len(due), limit)], nil
+	return due[:min(len(due), limit)]
+}
+
+// DueDecisions returns at most limit transactions that are not decided and whose time has come, the longest
+// due first.
+func (s *Store) DueDecisions(_ context.Context, at int64, limit int) ([]storage.Undecided, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var due []storage.Undecided
+	for _, id := range longestDue(s.t.undecided, at, limit) {
+		row := s.t.Transactions[id]
+		due = append(due, storage.Undecided{ID: id, Merchant: row.Merchant, Status: row.Status})
+	}
+	return due, nil
+}
+
+// Waiting returns at most limit transactions of the wallet that its owner may still answer at the given
+// time, newest first.
+func (s *Store) Waiting(
+	_ context.Context, walletID string, at int64, limit int,
+) ([]wallet.Transaction, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var found []wallet.Transaction
+	for id := range s.t.undecided {
+		row := s.t.Transactions[id]
+		if row.Wallet == walletID && row.Status == wallet.New && row.ExpiresAt > at {
+			found = append(found, *row)
+		}
+	}
+	slices.SortFunc(found, func(a, b wallet.Transaction) int { return cmp.Compare(b.ID, a.ID) })
+	return found[:min(len(found), limit)], nil
 }
 
 // Customer returns the customer with one of these IIN indexes and all wallets in order of currency, or

@@ -43,6 +43,7 @@ type Tables struct {
 	byMerchant map[string][]string // ids of transactions, sorted
 	referenced map[machine.OrderReference]int
 	held       map[string]int64 // transactions with money held: when the hold lapses
+	undecided  map[string]int64 // transactions that are NEW or PROCESSING: when they are due
 	byIIN      map[string]string
 	byPhone    map[string]string
 	byHolding  map[machine.Holding]string
@@ -73,7 +74,7 @@ func (t *Tables) reindex() {
 	t.objects = sorted(t.Journal)
 	t.byMerchant = map[string][]string{}
 	t.referenced = map[machine.OrderReference]int{}
-	t.held = map[string]int64{}
+	t.held, t.undecided = map[string]int64{}, map[string]int64{}
 	t.byIIN, t.byPhone = map[string]string{}, map[string]string{}
 	t.byHolding = map[machine.Holding]string{}
 	t.byHash = map[access.Hash]string{}
@@ -113,12 +114,17 @@ func (t *Tables) addTransaction(row *wallet.Transaction) {
 	t.hold(row)
 }
 
-// hold keeps the list of transactions with money held.
+// hold keeps the lists of transactions with money held and of those that are not decided.
 func (t *Tables) hold(row *wallet.Transaction) {
 	if row.Remaining() > 0 {
 		t.held[row.ID] = row.ExpiresAt
 	} else {
 		delete(t.held, row.ID)
+	}
+	if row.Status == wallet.New || row.Status == wallet.Processing {
+		t.undecided[row.ID] = row.ExpiresAt
+	} else {
+		delete(t.undecided, row.ID)
 	}
 }
 

@@ -31,10 +31,13 @@ func saveRows(r *round, state *machine.State, seen map[machine.ReplyKey]machine.
 	saveWallets(r, changeWallets, pick(c.Wallets, state.Wallets, func(a, b wallet.Wallet) int {
 		return cmp.Compare(a.ID, b.ID)
 	}))
+	saveApprovals(r, pick(slices.Compact(slices.Sorted(slices.Values(c.Approvals))), state.Wallets,
+		func(a, b wallet.Wallet) int { return cmp.Compare(a.ID, b.ID) }))
 	byID := func(a, b wallet.Transaction) int { return cmp.Compare(a.ID, b.ID) }
 	saveTransactions(r, newTransactions, pick(c.NewTransactions, state.Transactions, byID))
 	saveTransactions(r, changeTransactions, pick(c.Transactions, state.Transactions, byID))
-	saveClaims(r, c.Claims)
+	saveClaims(r, newClaims, c.Claims)
+	saveClaims(r, dropClaims, c.Released)
 	saveReferences(r, pick(c.References, state.References, func(a, b machine.Reference) int {
 		return cmp.Compare(a.Name, b.Name)
 	}))
@@ -85,6 +88,18 @@ func saveWallets(r *round, statement string, wallets []wallet.Wallet) {
 	r.add(statement, nil, w.param(r.s.types[typeWallet]))
 }
 
+// saveApprovals writes what does not travel with a wallet.
+func saveApprovals(r *round, wallets []wallet.Wallet) {
+	if len(wallets) == 0 {
+		return
+	}
+	ids, books, from := make([]string, 0, len(wallets)), []int64(nil), []int64(nil)
+	for _, w := range wallets {
+		ids, books, from = append(ids, w.ID), append(books, int64(w.Book)), append(from, int64(w.Approval))
+	}
+	r.add(changeApprovals, nil, textArray(ids), smallArray(books), int64Array(from))
+}
+
 func saveTransactions(r *round, statement string, transactions []wallet.Transaction) {
 	if len(transactions) == 0 {
 		return
@@ -103,7 +118,7 @@ func saveTransactions(r *round, statement string, transactions []wallet.Transact
 	r.add(statement, nil, w.param(r.s.types[typeTransaction]))
 }
 
-func saveClaims(r *round, claims []machine.OrderReference) {
+func saveClaims(r *round, statement string, claims []machine.OrderReference) {
 	if len(claims) == 0 {
 		return
 	}
@@ -112,7 +127,7 @@ func saveClaims(r *round, claims []machine.OrderReference) {
 		return cmp.Or(cmp.Compare(a.Merchant, b.Merchant), cmp.Compare(a.Reference, b.Reference))
 	})
 	merchants, references, books := orderReferences(claims)
-	r.add(newClaims, nil, textArray(merchants), textArray(references), smallArray(books))
+	r.add(statement, nil, textArray(merchants), textArray(references), smallArray(books))
 }
 
 func saveReferences(r *round, references []machine.Reference) {

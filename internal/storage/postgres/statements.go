@@ -47,9 +47,11 @@ const (
 	countRebind        = "count_rebind"
 	newWallets         = "new_wallets"
 	changeWallets      = "change_wallets"
+	changeApprovals    = "change_approvals"
 	newTransactions    = "new_transactions"
 	changeTransactions = "change_transactions"
 	newClaims          = "new_claims"
+	dropClaims         = "drop_claims"
 	newReferences      = "new_references"
 	dropReplies        = "drop_replies"
 	newReplies         = "new_replies"
@@ -108,7 +110,7 @@ var statements = map[string]string{
 	changeCustomers: `update customers c set phone_index = r.phone_index, phone_sealed = r.phone_sealed
 		from unnest($1::batch_customer[]) r where c.id = r.id`,
 	countRebind: `update installation set rebinds = rebinds + 1 where one = 1`,
-	newWallets:  insert("wallets", sqlstore.WalletColumns, typeWallet),
+	newWallets:  insert("wallets", sqlstore.NewWalletColumns, typeWallet),
 	changeWallets: `update wallets w set condition = r.condition,
 			limit_per_transaction = r.limit_per_transaction, limit_per_day = r.limit_per_day,
 			spent_day = r.spent_day, spent_amount = r.spent_amount,
@@ -117,6 +119,9 @@ var statements = map[string]string{
 			version = r.version, sequence = r.sequence,
 			last_object = r.last_object, last_sequence = r.last_sequence
 		from unnest($1::batch_wallet[]) r where w.id = r.id and w.book = r.book`,
+	changeApprovals: `update wallets w set approve_from = r.approve_from
+		from unnest($1::text[], $2::smallint[], $3::bigint[]) r (id, book, approve_from)
+		where w.id = r.id and w.book = r.book`,
 	newTransactions: insert("wallet_transactions", sqlstore.TransactionColumns, typeTransaction),
 	changeTransactions: `update wallet_transactions t set status = r.status, failure = r.failure,
 			authorized = r.authorized, captured = r.captured, canceled = r.canceled, expired = r.expired,
@@ -124,6 +129,9 @@ var statements = map[string]string{
 		from unnest($1::batch_transaction[]) r where t.id = r.id and t.book = r.book`,
 	newClaims: `insert into order_reference_claims (merchant_id, reference, book)
 		select * from unnest($1::text[], $2::text[], $3::smallint[])`,
+	dropClaims: `delete from order_reference_claims c
+		using unnest($1::text[], $2::text[], $3::smallint[]) k (merchant, reference, book)
+		where c.merchant_id = k.merchant and c.reference = k.reference and c.book = k.book`,
 	newReferences: insert("fund_references", referenceColumns, typeReference),
 	// Only the very row that Load saw is dropped: another process may have replaced it since.
 	dropReplies: `delete from idempotency i

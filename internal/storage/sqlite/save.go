@@ -25,7 +25,7 @@ func (b *batch) Save(ctx context.Context, state *machine.State) error {
 	b.state, b.changed = state, true
 	for _, save := range []func(context.Context) error{
 		b.saveCustomers, b.saveTransactions, b.middle, b.saveRecords, b.saveWallets, b.saveStates,
-		b.saveStripes, b.saveReplies, b.saveReferences, b.saveClaims, b.saveAudits, b.saveIndex,
+		b.saveApprovals, b.saveStripes, b.saveReplies, b.saveReferences, b.saveClaims, b.saveAudits, b.saveIndex,
 	} {
 		err := ctx.Err()
 		if err == nil {
@@ -209,7 +209,7 @@ func bindRecord(q *stmt, base int, r *journal.Record) {
 	q.int(base+30, r.Previous.Sequence)
 }
 
-const insertWallet = "insert into wallet_rows (" + sqlstore.WalletColumns +
+const insertWallet = "insert into wallet_rows (" + sqlstore.NewWalletColumns +
 	") values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)"
 
 func (b *batch) saveWallets(ctx context.Context) error {
@@ -224,6 +224,22 @@ func (b *batch) saveWallets(ctx context.Context) error {
 		})
 		if err != nil {
 			return fmt.Errorf("insert a wallet: %w", err)
+		}
+	}
+	return nil
+}
+
+// saveApprovals writes what is not in a wallet's states.
+func (b *batch) saveApprovals(ctx context.Context) error {
+	for _, id := range b.state.Changes.Approvals {
+		w := b.state.Wallets[id]
+		n, err := b.w.link.Exec(ctx, "update wallet_rows set approve_from = $3 where id = $1 and book = $2",
+			[]any{w.ID, int64(w.Book), int64(w.Approval)})
+		if err == nil && n != 1 {
+			err = fmt.Errorf("%d rows changed instead of one", n)
+		}
+		if err != nil {
+			return fmt.Errorf("update the approval of wallet %s: %w", id, err)
 		}
 	}
 	return nil
@@ -307,6 +323,14 @@ func (b *batch) saveClaims(ctx context.Context) error {
 			[]any{ref.Merchant, ref.Reference, sqlstore.HashBook(ref.Merchant, ref.Reference)})
 		if err != nil {
 			return fmt.Errorf("claim an order reference: %w", err)
+		}
+	}
+	for _, ref := range b.state.Changes.Released {
+		_, err := b.w.link.Exec(ctx, "delete from order_reference_claims "+
+			"where merchant_id = $1 and reference = $2 and book = $3",
+			[]any{ref.Merchant, ref.Reference, sqlstore.HashBook(ref.Merchant, ref.Reference)})
+		if err != nil {
+			return fmt.Errorf("release an order reference: %w", err)
 		}
 	}
 	return nil

@@ -204,7 +204,7 @@ func (w *writer) newestState(read wallet.Wallet) (wallet.Wallet, error) {
 	}
 	// The columns of a wallet, with what never changes taken from its row.
 	return first(w.link, "select $2, $3, $4, $5, "+sqlstore.WalletStateColumns+
-		", $6 from wallet_states where row = $1",
+		", $6, $7 from wallet_states where row = $1",
 		sqlstore.ScanWallet, row, read.ID, int64(read.Book), read.Customer, string(read.Account.Currency),
-		read.CreatedAt)
+		read.CreatedAt, int64(read.Approval))
 }

@@ -43,7 +43,7 @@ func TestSecondWriterIsSeen(t *testing.T) {
 	other.run(machine.Instruction{Command: machine.SetCondition{
 		Who: sh.payers[0], Currency: money.KZT, Condition: wallet.Active, By: by(),
 	}})
-	set := merchant.Settings{HoldMicros: 5_000_000, RejectRepeats: true}
+	set := merchant.Settings{HoldMicros: 5_000_000, RejectRepeats: true, ApprovalMicros: 1_000_000}
 	sh.ok(other.SetMerchant(t.Context(), sh.merchant, set, machine.Audit{ID: sh.ids.New(id.Audit)}))
 	o := sh.try1(sh.authorize())
 	if tr := o.Transaction; tr.Status != wallet.Success || tr.ExpiresAt-tr.CreatedAt != set.HoldMicros {

@@ -16,8 +16,10 @@ import (
 const (
 	TransactionColumns = "id, book, merchant_id, wallet_id, currency, order_reference, amount, status, " +
 		"failure, authorized, captured, canceled, expired, refunded, sequence, created_at, updated_at, expires_at"
-	WalletColumns = "id, book, customer_id, currency, " + WalletStateColumns + ", created_at"
-	// WalletStateColumns are those of WalletColumns that change.
+	WalletColumns = NewWalletColumns + ", approve_from"
+	// NewWalletColumns are those that a wallet is born with: nothing to approve yet.
+	NewWalletColumns = "id, book, customer_id, currency, " + WalletStateColumns + ", created_at"
+	// WalletStateColumns are those of WalletColumns that change while money moves.
 	WalletStateColumns = "condition, limit_per_transaction, limit_per_day, spent_day, spent_amount, " +
 		"debits_pending, debits_posted, credits_pending, credits_posted, version, sequence, last_object, " +
 		"last_sequence"
@@ -30,8 +32,8 @@ const (
 		"request_id, api_key_id, idempotency_key, previous_object, previous_sequence"
 	ReplyColumns     = "scope, key, fingerprint, status, body, request_id, created_at"
 	ReferenceColumns = "name, direction, wallet_id, amount, status, body, created_at"
-	MerchantColumns  = "id, name, hold_micros, reject_repeats, created_at"
-	TermsColumns     = "id, hold_micros, reject_repeats"
+	MerchantColumns  = "id, name, hold_micros, reject_repeats, approval_micros, created_at"
+	TermsColumns     = "id, hold_micros, reject_repeats, approval_micros"
 	KeyColumns       = "id, merchant_id, hash, created_at, revoked_at"
 	VaultKeyColumns  = "id, wrapped, state, created_at"
 	AuditColumns     = "id, at, actor, action, object, before, after, reason"
@@ -60,6 +62,7 @@ func ScanWallet(r Row) wallet.Wallet {
 	w.Sequence = r.Int64()
 	w.Last = journal.Ref{Object: r.Text(), Sequence: r.Int64()}
 	w.CreatedAt = r.Int64()
+	w.Approval = wallet.Approval(r.Int64())
 	return w
 }
 
@@ -131,14 +134,18 @@ func ScanReference(r Row) machine.Reference {
 func ScanMerchant(r Row) merchant.Merchant {
 	return merchant.Merchant{
 		ID: r.Text(), Name: r.Text(),
-		Settings:  merchant.Settings{HoldMicros: r.Int64(), RejectRepeats: r.Bool()},
+		Settings: merchant.Settings{
+			HoldMicros: r.Int64(), RejectRepeats: r.Bool(), ApprovalMicros: r.Int64(),
+		},
 		CreatedAt: r.Int64(),
 	}
 }
 
 // ScanTerms reads TermsColumns.
 func ScanTerms(r Row) wallet.Terms {
-	return wallet.Terms{Merchant: r.Text(), HoldMicros: r.Int64(), RejectRepeats: r.Bool()}
+	return wallet.Terms{
+		Merchant: r.Text(), HoldMicros: r.Int64(), RejectRepeats: r.Bool(), ApprovalMicros: r.Int64(),
+	}
 }
 
 // ScanKey reads KeyColumns.

@@ -125,6 +125,35 @@ func (s *Store) DueHolds(ctx context.Context, at int64, limit int) ([]string, er
 	})
 }
 
+// undecided is the condition of the partial indexes of what is NEW or PROCESSING, word for word.
+const undecided = "authorized = 0 and expires_at > 0"
+
+// DueDecisions returns at most limit transactions that are not decided and whose time has come, the longest
+// due first.
+func (s *Store) DueDecisions(ctx context.Context, at int64, limit int) ([]storage.Undecided, error) {
+	return readAll(ctx, s, query[storage.Undecided]{
+		what: "list the decisions that are due",
+		sql: "select id, merchant_id, status from wallet_transactions where " + undecided +
+			" and expires_at <= $1 order by expires_at, id limit $2",
+		args: []any{at, int64(limit)}, scan: func(r Row) storage.Undecided {
+			return storage.Undecided{ID: r.Text(), Merchant: r.Text(), Status: wallet.Status(r.Text())}
+		},
+	})
+}
+
+// Waiting returns at most limit transactions of the wallet that its owner may still answer at the given
+// time, newest first.
+func (s *Store) Waiting(
+	ctx context.Context, walletID string, at int64, limit int,
+) ([]wallet.Transaction, error) {
+	return readAll(ctx, s, query[wallet.Transaction]{
+		what: "list what waits for an owner",
+		sql: "select " + TransactionColumns + " from wallet_transactions where " + undecided +
+			" and wallet_id = $1 and status = 'NEW' and expires_at > $2 order by id desc limit $3",
+		args: []any{walletID, at, int64(limit)}, scan: ScanTransaction,
+	})
+}
+
 // Customer returns the customer with one of these IIN indexes and all wallets in order of currency, or
 // ErrNotFound.
 func (s *Store) Customer(ctx context.Context, iin []string) (wallet.Customer, []wallet.Wallet, error) {

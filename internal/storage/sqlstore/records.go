@@ -115,8 +115,9 @@ func (s *Store) CreateMerchant(
 	ctx context.Context, m merchant.Merchant, key access.Key, audit machine.Audit,
 ) error {
 	return s.write(ctx, "create a merchant", func(db DB) error {
-		_, err := db.Exec(ctx, "insert into merchants ("+MerchantColumns+") values ($1, $2, $3, $4, $5)",
-			[]any{m.ID, m.Name, m.Settings.HoldMicros, m.Settings.RejectRepeats, m.CreatedAt})
+		_, err := db.Exec(ctx, "insert into merchants ("+MerchantColumns+") values ($1, $2, $3, $4, $5, $6)",
+			[]any{m.ID, m.Name, m.Settings.HoldMicros, m.Settings.RejectRepeats, m.Settings.ApprovalMicros,
+				m.CreatedAt})
 		if err != nil {
 			return err
 		}
@@ -148,8 +149,9 @@ func (s *Store) SetMerchant(
 	ctx context.Context, id string, set merchant.Settings, audit machine.Audit,
 ) error {
 	return s.write(ctx, "change a merchant", func(db DB) error {
-		n, err := db.Exec(ctx, "update merchants set hold_micros = $1, reject_repeats = $2 where id = $3",
-			[]any{set.HoldMicros, set.RejectRepeats, id})
+		n, err := db.Exec(ctx, "update merchants set hold_micros = $1, reject_repeats = $2, "+
+			"approval_micros = $3 where id = $4",
+			[]any{set.HoldMicros, set.RejectRepeats, set.ApprovalMicros, id})
 		if err != nil {
 			return err
 		}

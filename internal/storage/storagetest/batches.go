@@ -11,7 +11,6 @@ import (
 	"plexy/internal/core/money"
 	"plexy/internal/core/wallet"
 	"plexy/internal/id"
-	"plexy/internal/merchant"
 	"plexy/internal/storage"
 )
 
@@ -135,7 +134,7 @@ func overflowRollback(w *world) {
 // conflicts saves batches that believe a unique row to be free because they did not ask.
 func conflicts(w *world) {
 	w.install()
-	w.addMerchant("1", merchant.Settings{HoldMicros: day, RejectRepeats: true})
+	w.addMerchant("1", rejecting)
 	alice := w.run(w.topUp("alice", money.KZT, 1_000, "T"))[0].Wallet
 	w.sell(sale{merchant: "mer_1", payer: "alice", amount: 1, reference: "A"})
 	before := w.contents()
@@ -206,7 +205,7 @@ func reopen(w *world) {
 		return
 	}
 	shop(w)
-	w.ok(w.SetMerchant(w.ctx, "mer_1", merchant.Settings{HoldMicros: day, RejectRepeats: true}, w.audit()))
+	w.ok(w.SetMerchant(w.ctx, "mer_1", rejecting, w.audit()))
 	in := w.authorize(sale{merchant: "mer_1", payer: "alice", amount: 10, reference: "R", key: "K"})
 	first := w.run(in)[0]
 	before := w.contents()

@@ -121,7 +121,7 @@ func dueHolds(w *world) {
 	w.fund("alice", 1_000)
 	var held []wallet.Transaction
 	for i, hold := range []int64{30, 10, 20, 10} {
-		m := w.addMerchant(fmt.Sprint(i), merchant.Settings{HoldMicros: hold})
+		m := w.addMerchant(fmt.Sprint(i), merchant.Settings{HoldMicros: hold, ApprovalMicros: second})
 		held = append(held, w.sell(sale{merchant: m.ID, payer: "alice", amount: 10}))
 	}
 	due := func(at int64, limit int) []string {

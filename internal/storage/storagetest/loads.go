@@ -85,7 +85,7 @@ func loadOrderReferences(w *world) {
 	w.sell(sale{merchant: "mer_1", payer: "alice", amount: 1, reference: "A"})
 
 	// From the moment it rejects repeats, what was sold before counts too; what failed never does.
-	strict := merchant.Settings{HoldMicros: 5 * second, RejectRepeats: true}
+	strict := merchant.Settings{HoldMicros: 5 * second, RejectRepeats: true, ApprovalMicros: tenMinutes}
 	w.ok(w.SetMerchant(w.ctx, "mer_1", strict, w.audit()))
 	w.same([]bool{taken("A"), taken("F"), taken("B")}, []bool{true, false, false})
 	w.refused(w.run(w.authorize(sale{merchant: "mer_1", payer: "alice", amount: 1, reference: "A"}))[0],
@@ -99,7 +99,7 @@ func loadOrderReferences(w *world) {
 	w.same(ask()[machine.OrderReference{Merchant: "mer_2", Reference: "A"}], false)
 	terms := w.load(machine.Keys{Merchants: []string{"mer_1", "mer_none"}}).Terms
 	w.same(terms, map[string]wallet.Terms{
-		"mer_1": {Merchant: "mer_1", HoldMicros: 5 * second, RejectRepeats: true},
+		"mer_1": {Merchant: "mer_1", HoldMicros: 5 * second, RejectRepeats: true, ApprovalMicros: tenMinutes},
 	})
 
 	// A capture does not free the reference, and neither does a cancel.

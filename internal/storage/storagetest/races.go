@@ -12,7 +12,6 @@ import (
 	"plexy/internal/core/machine"
 	"plexy/internal/core/money"
 	"plexy/internal/core/wallet"
-	"plexy/internal/merchant"
 	"plexy/internal/storage"
 )
 
@@ -21,7 +20,7 @@ const racers, attempts = 8, 200
 
 func races(w *world) {
 	w.install()
-	w.addMerchant("1", merchant.Settings{HoldMicros: day, RejectRepeats: true})
+	w.addMerchant("1", rejecting)
 	w.fund("alice", 1_000_000)
 	effects := func(o []machine.Outcome) (n int) {
 		for _, one := range o {

@@ -100,7 +100,7 @@ func reseal(w *world) {
 }
 
 func merchants(w *world) {
-	strict := merchant.Settings{HoldMicros: 1, RejectRepeats: true}
+	strict := merchant.Settings{HoldMicros: 1, RejectRepeats: true, ApprovalMicros: 7}
 	one := w.addMerchant("1", strict)
 	two := w.addMerchant("2", merchant.Defaults())
 	got, err := w.Merchant(w.ctx, one.ID)
@@ -114,7 +114,9 @@ func merchants(w *world) {
 	_, err = w.Merchant(w.ctx, "mer_3")
 	w.is(err, storage.ErrNotFound)
 
-	two.Settings = merchant.Settings{HoldMicros: math.MaxInt64, RejectRepeats: true}
+	two.Settings = merchant.Settings{
+		HoldMicros: math.MaxInt64, RejectRepeats: true, ApprovalMicros: math.MaxInt64 - 1,
+	}
 	w.ok(w.SetMerchant(w.ctx, two.ID, two.Settings, w.audit()))
 	w.is(w.SetMerchant(w.ctx, "mer_3", strict, w.audit()), storage.ErrNotFound)
 	all, err := w.Merchants(w.ctx)

@@ -166,7 +166,7 @@ func sixtyFourBits(w *world) {
 
 func microseconds(w *world) {
 	w.install()
-	w.addMerchant("1", merchant.Settings{HoldMicros: 1_000_001})
+	w.addMerchant("1", merchant.Settings{HoldMicros: 1_000_001, ApprovalMicros: 1})
 	w.fund("alice", 10)
 	t := w.sell(sale{merchant: "mer_1", payer: "alice", amount: 10})
 	got, err := w.Transaction(w.ctx, "mer_1", t.ID)
@@ -189,7 +189,7 @@ var spellings = []string{
 
 func textEquality(w *world) {
 	w.install()
-	w.addMerchant("1", merchant.Settings{HoldMicros: day, RejectRepeats: true})
+	w.addMerchant("1", rejecting)
 	w.fund("alice", 1_000_000)
 	ids := map[string]string{}
 	for _, text := range spellings {
