@@ -21,6 +21,8 @@ import (
 const (
 	// expireEvery keeps the release of lapsed holds well within the promised minute.
 	expireEvery = 5 * time.Second
+	// decideEvery is how soon an approval that nobody completed, or that nobody gave, is decided.
+	decideEvery = time.Second
 	// expireBatch is how many holds one look asks for; they share a few commits.
 	expireBatch = 256
 	sweepEvery  = time.Minute
@@ -53,6 +55,7 @@ func (s *Server) startTasks() *tasks {
 	ctx, cancel := context.WithCancel(context.Background())
 	t := &tasks{cancel: cancel}
 	s.every(ctx, t, "release lapsed holds", expireEvery, s.expire)
+	s.every(ctx, t, "decide what waited", decideEvery, s.decide)
 	s.every(ctx, t, "sweep old replies", sweepEvery, s.sweep)
 	s.every(ctx, t, "sweep old deliveries", sweepEvery, s.sweepDeliveries)
 	s.startWebhooks(ctx, t)
@@ -89,33 +92,65 @@ func (s *Server) every(ctx context.Context, t *tasks, name string, d time.Durati
 // expire releases every hold whose time has come, in bounded batches, as long as that gets anywhere.
 func (s *Server) expire(ctx context.Context) error {
 	for ctx.Err() == nil {
-		due, err := s.app.Storage.DueHolds(ctx, s.app.clock.Now(), expireBatch)
+		ids, err := s.app.Storage.DueHolds(ctx, s.app.clock.Now(), expireBatch)
 		if err != nil {
 			return err
 		}
-		released, err := s.release(ctx, due)
-		if err != nil || released == 0 || len(due) < expireBatch {
+		commands := make([]due, len(ids))
+		for i, id := range ids {
+			commands[i] = due{id, machine.Expire{ID: id}}
+		}
+		released, err := s.settle(ctx, commands)
+		if err != nil || released == 0 || len(ids) < expireBatch {
 			return err
 		}
 	}
 	return nil
 }
 
-// release submits one Expire for each id, all at once so that they share commits, and says how many holds
-// were released. A hold that another process has released meanwhile is none.
-func (s *Server) release(ctx context.Context, ids []string) (released int, err error) {
+// decide fails what its owner has not answered in time, and completes what was approved: where a door that
+// took an approval did not come to it, and what the sandbox lets go on for a while.
+func (s *Server) decide(ctx context.Context) error {
+	for ctx.Err() == nil {
+		all, err := s.app.Storage.DueDecisions(ctx, s.app.clock.Now(), expireBatch)
+		if err != nil {
+			return err
+		}
+		commands := make([]due, len(all))
+		for i, t := range all {
+			if commands[i] = (due{t.ID, machine.Lapse{ID: t.ID}}); t.Status == wallet.Processing {
+				commands[i].command = machine.Complete{Merchant: t.Merchant, ID: t.ID}
+			}
+		}
+		decided, err := s.settle(ctx, commands)
+		if err != nil || decided == 0 || len(all) < expireBatch {
+			return err
+		}
+	}
+	return nil
+}
+
+// due is a transaction whose time has come, and what is to be done about it.
+type due struct {
+	id      string
+	command machine.Command
+}
+
+// settle submits all commands at once, so that they share commits, and says how many did something. What
+// another process has done meanwhile is none.
+func (s *Server) settle(ctx context.Context, all []due) (done int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, taskDeadline)
 	defer cancel()
 	request := s.app.ids.New(id.Request) // one request id for one look, so that the journal shows them together
 	var mu sync.Mutex
 	var running sync.WaitGroup
-	for _, hold := range ids {
+	for _, d := range all {
 		running.Go(func() {
-			done, failed := s.releaseOne(ctx, hold, request)
+			did, failed := s.settleOne(ctx, d, request)
 			mu.Lock()
 			defer mu.Unlock()
-			if done {
-				released++
+			if did {
+				done++
 			}
 			if err == nil {
 				err = failed // they are seldom different
@@ -123,24 +158,27 @@ func (s *Server) release(ctx context.Context, ids []string) (released int, err e
 		})
 	}
 	running.Wait()
-	return released, err
+	return done, err
 }
 
-func (s *Server) releaseOne(ctx context.Context, hold, request string) (bool, error) {
-	book, ok := id.Book(id.Transaction, hold)
+func (s *Server) settleOne(ctx context.Context, d due, request string) (bool, error) {
+	book, ok := id.Book(id.Transaction, d.id)
 	if !ok {
-		return false, errors.New("a due hold has a malformed id")
+		return false, errors.New("a transaction whose time has come has a malformed id")
 	}
 	o, err := s.committer.Submit(ctx, book, machine.Instruction{
-		Command: machine.Expire{ID: hold}, Origin: journal.Origin{RequestID: request},
+		Command: d.command, Origin: journal.Origin{RequestID: request},
 	})
 	if err != nil {
 		return false, err
 	}
-	if o.Reason != "" && o.Reason != reject.NothingRemaining {
-		return false, refused(o.Reason)
+	switch o.Reason {
+	case "":
+		return true, nil
+	case reject.NothingRemaining, reject.TransactionFailed, reject.TransactionPending, reject.AlreadyDecided:
+		return false, nil // somebody else came first
 	}
-	return o.Reason == "", nil
+	return false, refused(o.Reason)
 }
 
 // sweep deletes replies that no key can ask for any more.
