@@ -103,6 +103,47 @@ func target(t wallet.Transaction, amount int64) machine.Target {
 	return machine.Target{Merchant: "mer_1", ID: t.ID, Amount: amount}
 }
 
+// waiting lets carol, who approves everything, be asked, and what she is asked for come to every end.
+func (w *town) waiting() {
+	w.Helper()
+	w.fund("carol", machine.TopUp, 1_000, "")
+	do := func(c machine.Command) {
+		w.Helper()
+		if o := w.run(1, machine.Instruction{Command: c}); o.Reason != "" {
+			w.Fatalf("%T: %s", c, o.Reason)
+		}
+	}
+	do(machine.SetApproval{
+		Who: who("carol"), Currency: money.KZT, Approval: wallet.Owner, By: machine.By{ID: w.stem(id.Audit)},
+	})
+	carols := func(name string) machine.Owned {
+		return machine.Owned{Customer: "cus_carol", ID: w.sell(name, "carol", 600).ID}
+	}
+	silent := carols("silent")
+	w.clock.Advance(hold)
+	do(machine.Lapse{ID: silent.ID})
+	yes, broke := carols("yes"), carols("broke")
+	for _, owned := range []machine.Owned{yes, broke} {
+		do(machine.Approve{Owned: owned})
+		w.clock.Advance(1_000)
+		do(machine.Complete{Merchant: "mer_1", ID: owned.ID})
+	}
+	w.ask(machine.Capture{Target: target(w.sold["yes"], 600)})
+	w.fund("carol", machine.TopUp, 1_000, "")
+	do(machine.Decline{Owned: carols("no")})
+	carols("given up")
+	w.ask(machine.Cancel{Target: target(w.sold["given up"], 600)})
+	do(machine.Approve{Owned: carols("approved")})
+	carols("asked")
+	w.ask(machine.Capture{Target: target(w.sold["asked"], 1)}) // refused: it is not decided
+	do(machine.Authorize{
+		Stem: w.stem(id.Transaction), Merchant: "mer_1", Currency: money.KZT, OrderReference: "sandbox", Amount: 5,
+		Who: who("carol"), Course: &wallet.Course{
+			Status: wallet.Processing, AfterMicros: 7, Failure: reject.LimitExceeded,
+		},
+	})
+}
+
 // newTown lets everything happen once.
 func newTown(tb testing.TB) *town {
 	w := &town{
@@ -141,6 +182,7 @@ func newTown(tb testing.TB) *town {
 	if o := w.run(1, machine.Instruction{Command: machine.Expire{ID: part.ID}}); o.Reason != "" {
 		tb.Fatal(o.Reason)
 	}
+	w.waiting()
 	late := w.sell("late", "alice", 50)
 	w.ask(machine.Refund{Target: target(late, 1)}) // refused: nothing captured
 	for name, want := range map[string]reject.Reason{

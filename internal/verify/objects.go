@@ -24,6 +24,7 @@ type objects struct {
 	row    wallet.Transaction // as it is kept, when found
 	found  bool
 	built  wallet.Transaction // as its records make it
+	ended  wallet.Status      // what it was before it failed
 }
 
 // bookOf returns the book in an id of the given kind.
@@ -31,7 +32,7 @@ func bookOf(kind, object string) (int, bool) { return id.Book(kind, object) }
 
 // begin turns to a new object.
 func (o *objects) begin(r journal.Record) {
-	o.object, o.seen, o.built = r.Object, 0, wallet.Transaction{}
+	o.object, o.seen, o.built, o.ended = r.Object, 0, wallet.Transaction{}, ""
 	o.wallet, o.found = nil, false
 	o.v.report.checked(Sequences)
 	if !strings.HasPrefix(r.Object, id.Transaction) {
@@ -62,9 +63,7 @@ func (o *objects) fill() bool {
 func (o *objects) without() {
 	t := o.ahead
 	o.held = false
-	if t.Status == wallet.Success || t.Status == wallet.Failed {
-		o.v.report.broken(Operations, t.ID, "is a %s transaction without any record", t.Status)
-	}
+	o.v.report.broken(Operations, t.ID, "is a %s transaction without any record", t.Status)
 	o.v.transaction(t)
 }
 
@@ -139,9 +138,16 @@ func (o *objects) place(r journal.Record) {
 // apply does to the built transaction what the record says, and compares what the record shows.
 func (o *objects) apply(r journal.Record) {
 	b, report := &o.built, &o.v.report
-	first := r.Type == journal.Authorized || r.Type == journal.Failed
-	if first != (r.Sequence == 1) {
-		report.broken(History, r.OperationID(), "%s is number %d", r.Type, r.Sequence)
+	next, may := follows(r.Type, b.Status)
+	if !may {
+		report.broken(History, r.OperationID(), "%s is number %d and happened to what was %q", r.Type, r.Sequence,
+			b.Status)
+	}
+	if next == wallet.Failed {
+		o.ended = b.Status
+	}
+	if b.Status = next; b.Sequence == 0 {
+		b.CreatedAt = r.At
 	}
 	if r.At < b.UpdatedAt {
 		report.broken(History, r.OperationID(), "happened %d microseconds before its predecessor",
@@ -149,9 +155,7 @@ func (o *objects) apply(r journal.Record) {
 	}
 	switch r.Type {
 	case journal.Authorized:
-		b.Status, b.Authorized, b.CreatedAt = wallet.Success, r.Amount, r.At
-	case journal.Failed:
-		b.Status, b.CreatedAt = wallet.Failed, r.At
+		b.Authorized = r.Amount
 	case journal.Captured:
 		b.Captured += r.Amount
 	case journal.Canceled:
@@ -167,6 +171,30 @@ func (o *objects) apply(r journal.Record) {
 		report.broken(Sequences, r.OperationID(), "shows its transaction as %+v, which was %+v", r.After,
 			want)
 	}
+}
+
+// follows returns the status that a record of the type leaves its transaction in, and whether it may happen
+// to one of the given status, "" before the first record. Nothing is held without the owner's yes where the
+// owner was asked.
+func follows(kind journal.Type, was wallet.Status) (wallet.Status, bool) {
+	switch kind {
+	case journal.Created:
+		return wallet.New, was == ""
+	case journal.Processing:
+		return wallet.Processing, was == ""
+	case journal.Approved:
+		return wallet.Processing, was == wallet.New
+	case journal.Authorized:
+		return wallet.Success, was == "" || was == wallet.Processing
+	case journal.Failed:
+		return wallet.Failed, was == "" || was == wallet.New || was == wallet.Processing
+	}
+	return was, was == wallet.Success
+}
+
+// unanswered reports whether the reason is of a transaction that ended while it waited for its owner.
+func unanswered(no reject.Reason) bool {
+	return no == reject.DeclinedByOwner || no == reject.ApprovalExpired || no == reject.CanceledByMerchant
 }
 
 // expiry compares the time of a record with the time of expiry of its transaction.
@@ -204,6 +232,9 @@ func (o *objects) finish() {
 		report.broken(History, t.ID, "is %s and %s; its records make it %s and %s", t.Status, t.State(),
 			b.Status, b.State())
 	}
+	if t.Status == wallet.Failed && unanswered(t.Failure) != (o.ended == wallet.New) {
+		report.broken(History, t.ID, "failed with %q when it was %q", t.Failure, o.ended)
+	}
 	if t.CreatedAt != b.CreatedAt || t.UpdatedAt != b.UpdatedAt {
 		report.broken(History, t.ID, "was made at %d and changed at %d; its records say %d and %d",
 			t.CreatedAt, t.UpdatedAt, b.CreatedAt, b.UpdatedAt)
@@ -228,13 +259,14 @@ func (v *verifier) transaction(t wallet.Transaction) {
 		report.broken(Counters, t.ID, "is %s, asked for %d and has %d authorized", t.Status, want,
 			t.Authorized)
 	}
-	failed := t.Status == wallet.Failed
+	failed, planned := t.Status == wallet.Failed, t.Status == wallet.Processing && t.Failure != ""
 	nobody := t.Failure == reject.WalletNotFound || t.Failure == reject.IdentityMismatch
 	switch {
-	case failed != (t.Failure != ""), failed && reject.Of(t.Failure).Class != reject.Declined,
-		(failed || held) && (t.Wallet == "") != nobody:
+	case !planned && failed != (t.Failure != ""), planned && (nobody || unanswered(t.Failure)),
+		t.Failure != "" && reject.Of(t.Failure).Class != reject.Declined, (t.Wallet == "") != nobody:
 		report.broken(History, t.ID, "is %s because of %q on wallet %q", t.Status, t.Failure, t.Wallet)
-	case held != (t.ExpiresAt != 0), held && t.ExpiresAt <= t.CreatedAt:
+	case failed != (t.ExpiresAt == 0), !failed && t.ExpiresAt < t.CreatedAt,
+		t.ExpiresAt == t.CreatedAt && t.Status != wallet.Processing:
 		report.broken(History, t.ID, "is %s, made at %d, expires at %d", t.Status, t.CreatedAt, t.ExpiresAt)
 	}
 	report.checked(Places)
@@ -290,7 +322,7 @@ func recipe(r journal.Record) (ledger.Posting, bool) {
 		if r.Posting.Debit == purse {
 			p.Debit, p.Credit = p.Credit, p.Debit
 		}
-	case journal.Failed:
+	case journal.Failed, journal.Created, journal.Approved, journal.Processing:
 		return ledger.Posting{}, true
 	default:
 		return p, false

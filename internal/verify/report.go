@@ -80,8 +80,9 @@ func newReport() Report {
 	r := Report{Violations: []Violation{}, Notes: []string{
 		"Not checked, because it cannot be seen afterwards: whether an order reference that occurs twice " +
 			"was refused while its merchant rejected repeats (the setting may have changed in between).",
-		"Not checked, because the settings that held then are not kept: how long a hold was to live, and " +
-			"the limits of a wallet at the time of an authorization.",
+		"Not checked, because the settings that held then are not kept: how long a hold was to live, how long an " +
+			"owner could answer, and the limits of a wallet and what its owner approved at the time of an " +
+			"authorization.",
 	}}
 	for i, row := range ruleTable {
 		r.Checks = append(r.Checks, Check{Rule: Rule(i), Covers: row.covers, Text: row.text,

@@ -10,6 +10,7 @@ import (
 	"plexy/internal/core/ledger"
 	"plexy/internal/core/machine"
 	"plexy/internal/core/money"
+	"plexy/internal/core/reject"
 	"plexy/internal/core/wallet"
 	"plexy/internal/storage/memory"
 	"plexy/internal/verify"
@@ -156,6 +157,9 @@ var plants = []struct {
 	{"more released than held", verify.Floor, editStripe(func(a *ledger.Account) {
 		a.Totals.CreditsPending = -1_000
 	})},
+	{"a request that holds money", verify.Counters, editRow("asked", func(t *wallet.Transaction) {
+		t.Authorized = t.Amount
+	})},
 	{"captured more than authorized", verify.Counters, editRow("open", func(t *wallet.Transaction) {
 		t.Captured = t.Authorized + 1
 	})},
@@ -183,6 +187,42 @@ var plants = []struct {
 	{"a row went back to pending", verify.History, editRow("open", func(t *wallet.Transaction) {
 		t.Status = wallet.Processing
 	})},
+	{"a hold that nobody approved", verify.History, edit("yes", 2, func(r *journal.Record) {
+		r.Type = journal.Processing
+	})},
+	{"approved and never asked", verify.History, edit("yes", 1, func(r *journal.Record) {
+		r.Type = journal.Processing
+	})},
+	{"asked after it was held", verify.History, edit("full", 2, func(r *journal.Record) {
+		r.Type, r.Posting = journal.Created, ledger.Posting{}
+	})},
+	{"captured before it was decided", verify.History, edit("yes", 2, func(r *journal.Record) {
+		r.Type = journal.Captured
+	})},
+	{"a request became a hold by itself", verify.History, editRow("asked", func(t *wallet.Transaction) {
+		t.Status, t.Authorized = wallet.Success, t.Amount
+	})},
+	{"an approval is forgotten", verify.History, editRow("approved", func(t *wallet.Transaction) {
+		t.Status = wallet.New
+	})},
+	{"a request without an end", verify.History, editRow("asked", func(t *wallet.Transaction) {
+		t.ExpiresAt = 0
+	})},
+	{"a request that is to fail", verify.History, editRow("asked", func(t *wallet.Transaction) {
+		t.Failure = reject.WalletBlocked
+	})},
+	{"an end that stays after a failure", verify.History, editRow("silent", func(t *wallet.Transaction) {
+		t.ExpiresAt = t.UpdatedAt
+	})},
+	{"nobody answered what nobody was asked", verify.History, editRow("poor", func(t *wallet.Transaction) {
+		t.Failure = reject.ApprovalExpired
+	})},
+	{"declined for the wallet's reasons", verify.History, editRow("no", func(t *wallet.Transaction) {
+		t.Failure = reject.InsufficientFunds
+	})},
+	{"approved and then declined", verify.History, editRow("broke", func(t *wallet.Transaction) {
+		t.Failure = reject.DeclinedByOwner
+	})},
 	{"time ran backwards", verify.History, edit("full", 3, func(r *journal.Record) { r.At -= hold })},
 	{"authorized twice", verify.History, edit("full", 2, func(r *journal.Record) {
 		r.Type = journal.Authorized
@@ -202,6 +242,15 @@ var plants = []struct {
 	{"a posting of a failure", verify.Operations, edit("poor", 1, func(r *journal.Record) {
 		r.Posting = ledger.Posting{Move: ledger.Post, Amount: 1}
 	})},
+	{"a posting of a request", verify.Operations, edit("asked", 1, func(r *journal.Record) {
+		r.Posting = ledger.Posting{Move: ledger.Hold, Amount: 600}
+	})},
+	{"a hold without its posting", verify.Operations, edit("yes", 3, func(r *journal.Record) {
+		r.Posting = ledger.Posting{}
+	})},
+	{"a request lost its records", verify.Operations, func(w *town, t *memory.Tables) {
+		delete(t.Journal, w.sold["asked"].ID)
+	}},
 	{"an unknown operation", verify.Operations, edit("full", 2, func(r *journal.Record) {
 		r.Type = "stolen"
 	})},

@@ -106,10 +106,7 @@ func authorize(s *State, at Stamp, in Instruction, c Authorize) Outcome {
 	}
 	_, w, no := s.find(c.Who, Holding{Currency: c.Currency})
 	if c.Course != nil && w.ID != "" {
-		no = ""
-		if c.Course.Status == wallet.Failed {
-			no = c.Course.Failure
-		}
+		no = c.Course.Refusal()
 	}
 	book := c.Book
 	if w.ID != "" {

@@ -46,9 +46,26 @@ type Course struct {
 	// decided AfterMicros later, and Failed for one that is refused at once with Failure.
 	Status      Status
 	AfterMicros int64
-	// Failure is what a Processing one comes to; "" lets the wallet decide when the time has come. It may be
-	// anything but WalletNotFound and IdentityMismatch, which are known at once.
+	// Failure is one of the reasons for which a wallet refuses an authorize. What a Processing one comes to is
+	// not WalletNotFound or IdentityMismatch, which are known at once; "" lets the wallet decide when the time
+	// has come.
 	Failure reject.Reason
+}
+
+// Refusal returns why the transaction is refused at once, or "". A course that no wallet could take is a
+// mistake of ours and panics.
+func (c *Course) Refusal() reject.Reason {
+	nobody := c.Failure == reject.WalletNotFound || c.Failure == reject.IdentityMismatch
+	wallets := nobody || c.Failure == reject.WalletBlocked || c.Failure == reject.LimitExceeded ||
+		c.Failure == reject.InsufficientFunds
+	switch {
+	case c.Status == Failed && wallets:
+		return c.Failure
+	case c.Status == New && c.Failure == "",
+		c.Status == Processing && c.AfterMicros >= 0 && (c.Failure == "" || wallets && !nobody):
+		return ""
+	}
+	panic("wallet: a course that no wallet could take")
 }
 
 // pending is a transaction that is payable and not decided yet. Nothing is held: a request that the owner
@@ -58,9 +75,6 @@ func (r Request) pending(t Transaction, at int64) Change {
 	kind := journal.Created
 	t.Status, t.ExpiresAt = New, at+r.ApprovalMicros
 	if c := r.Course; c != nil && c.Status == Processing {
-		if c.Failure == reject.WalletNotFound || c.Failure == reject.IdentityMismatch {
-			panic("wallet: a transaction with a wallet cannot fail for want of one")
-		}
 		kind = journal.Processing
 		t.Status, t.ExpiresAt, t.Failure = Processing, at+c.AfterMicros, c.Failure
 	}
