@@ -171,7 +171,7 @@ func (s *Simulator) judgeTransaction(read *reading, id string) {
 	}
 	var sum wallet.Transaction
 	expires := t.ExpiresAt
-	if known, ok := s.model.transactions[id]; ok {
+	if known := s.model.transactions[id]; known.Status == wallet.Success {
 		expires = known.ExpiresAt
 	}
 	for i, r := range records {
@@ -209,10 +209,14 @@ func (s *Simulator) judgeRecord(r journal.Record, expires int64) {
 	case r.Posting.Move != "" && (r.Posting.Amount != r.Amount || r.Posting.Currency != r.Currency):
 		s.fail("V10", "%s is of %d %s and posts %d %s", r.OperationID(), r.Amount, r.Currency,
 			r.Posting.Amount, r.Posting.Currency)
-	case (r.Posting.Move == "") != (r.Type == journal.Failed):
+	case (r.Posting.Move == "") != (r.Type == journal.Failed || r.Type == journal.Created ||
+		r.Type == journal.Approved || r.Type == journal.Processing):
 		s.fail("V10", "%s %s has the posting %+v", r.OperationID(), r.Type, r.Posting)
 	case (r.Type == journal.Captured || r.Type == journal.Canceled) && r.At >= expires:
 		s.fail("V15", "%s happened at %d, after the hold lapsed at %d", r.OperationID(), r.At, expires)
+	case r.Type == journal.Approved && r.At >= s.model.deadlines[r.Object]:
+		s.fail("V15", "%s happened at %d, when the owner could not answer any more: %d", r.OperationID(), r.At,
+			s.model.deadlines[r.Object])
 	case r.Type == journal.Expired && r.At < expires:
 		s.fail("V15", "%s happened at %d, before the hold lapses at %d", r.OperationID(), r.At, expires)
 	}
@@ -220,11 +224,20 @@ func (s *Simulator) judgeRecord(r journal.Record, expires int64) {
 
 // sum adds a record to what a transaction comes to.
 func (s *Simulator) sum(t *wallet.Transaction, r journal.Record) {
+	was := t.Status
+	may := was == wallet.Success
 	switch r.Type {
+	case journal.Created:
+		t.Status, may = wallet.New, was == ""
+	case journal.Processing:
+		t.Status, may = wallet.Processing, was == ""
+	case journal.Approved:
+		t.Status, may = wallet.Processing, was == wallet.New
 	case journal.Authorized:
 		t.Status, t.Authorized = wallet.Success, t.Authorized+r.Amount
+		may = was == "" || was == wallet.Processing
 	case journal.Failed:
-		t.Status = wallet.Failed
+		t.Status, may = wallet.Failed, was == "" || was == wallet.New || was == wallet.Processing
 	case journal.Captured:
 		t.Captured += r.Amount
 	case journal.Canceled:
@@ -236,6 +249,9 @@ func (s *Simulator) sum(t *wallet.Transaction, r journal.Record) {
 		t.Expired += r.Amount
 	case journal.Refunded:
 		t.Refunded += r.Amount
+	}
+	if !may {
+		s.fail("V7", "%s %s happened to what was %q", r.OperationID(), r.Type, was)
 	}
 }
 

@@ -54,7 +54,7 @@ const thirtyDays = 30 * 24 * 3600 * 1_000_000
 
 // refusal reports whether a key keeps this answer: the state or the amount forbids it, not the address.
 func refusal(no reject.Reason) bool {
-	return no != reject.TransactionNotFound && no != reject.MerchantNotFound && no != reject.WalletNotFound &&
+	return no != reject.ApprovalExpired && no != reject.TransactionNotFound && no != reject.MerchantNotFound && no != reject.WalletNotFound &&
 		no != reject.IdentityMismatch && no != reject.WalletBlocked && no != reject.InsufficientFunds
 }
 
@@ -81,6 +81,14 @@ func (d *draft) command(in machine.Instruction) result {
 		return d.refund(in, c.Target)
 	case machine.Expire:
 		return d.expire(in, c)
+	case machine.Approve:
+		return d.answer(in, c.Owned, true)
+	case machine.Decline:
+		return d.answer(in, c.Owned, false)
+	case machine.Lapse:
+		return d.lapse(in, c)
+	case machine.Complete:
+		return d.complete(in, c)
 	case machine.Fund:
 		return d.fund(in, c)
 	case machine.Open:
@@ -89,6 +97,8 @@ func (d *draft) command(in machine.Instruction) result {
 		return d.edit(c.Who, c.Currency, func(w *wallet.Wallet) { w.Condition = c.Condition })
 	case machine.SetLimits:
 		return d.edit(c.Who, c.Currency, func(w *wallet.Wallet) { w.Limits = c.Limits })
+	case machine.SetApproval:
+		return d.edit(c.Who, c.Currency, func(w *wallet.Wallet) { w.Approval = c.Approval })
 	case machine.Rebind:
 		return d.rebind(c)
 	}
@@ -133,15 +143,26 @@ func (d *draft) authorize(in machine.Instruction, c machine.Authorize) result {
 		t.Book = w.Book
 	}
 	t.ID = c.Stem + bookText(t.Book)
-	if no == "" {
+	if c.Course != nil && w.ID != "" {
+		no = ""
+		if c.Course.Status == wallet.Failed {
+			no = c.Course.Failure
+		}
+	}
+	if no != reject.WalletNotFound && no != reject.IdentityMismatch {
 		t.Wallet = w.ID
-		no = d.afford(&w, c.Amount)
+	}
+	if no == "" {
+		no = afford(&w, c.Amount, d.at)
 	}
 	if no != "" {
 		t.Status, t.Failure = wallet.Failed, no
 		d.transactions.put(t.ID, t)
 		d.note(in, t, journal.Failed, journal.Record{Amount: c.Amount})
 		return result{transaction: t, at: d.at}
+	}
+	if c.Course != nil || w.Approval > 0 && c.Amount >= int64(w.Approval) {
+		return d.asked(in, c, t)
 	}
 	t.Status, t.Authorized, t.ExpiresAt = wallet.Success, c.Amount, d.at+terms.HoldMicros
 	d.taken.put(ref, true)
@@ -152,8 +173,8 @@ func (d *draft) authorize(in machine.Instruction, c machine.Authorize) result {
 }
 
 // afford asks whether the wallet may spend, and counts it against the day.
-func (d *draft) afford(w *wallet.Wallet, amount int64) reject.Reason {
-	today := almaty(d.at)
+func afford(w *wallet.Wallet, amount, at int64) reject.Reason {
+	today := almaty(at)
 	if w.Spent.Day == today+1 {
 		today++ // a clock just behind midnight
 	}
@@ -196,8 +217,12 @@ func (d *draft) operate(in machine.Instruction, target machine.Target, kind jour
 	at := max(d.at, t.UpdatedAt)
 	rest := held(t)
 	switch {
-	case t.Status == wallet.Failed:
+	case t.Status == wallet.Failed, t.Status == wallet.New && late(t, at):
 		return result{reason: reject.TransactionFailed, transaction: t}
+	case t.Status == wallet.New && kind == journal.Canceled && target.Amount == t.Amount:
+		return d.fails(in, t, reject.CanceledByMerchant)
+	case waits(t):
+		return result{reason: reject.TransactionPending, transaction: t}
 	case t.Expired > 0 || rest > 0 && at >= t.ExpiresAt:
 		return result{reason: reject.HoldExpired, transaction: t}
 	case rest == 0:
@@ -222,8 +247,10 @@ func (d *draft) refund(in machine.Instruction, target machine.Target) result {
 	switch {
 	case t.ID == "" || t.Merchant != target.Merchant:
 		return result{reason: reject.TransactionNotFound}
-	case t.Status == wallet.Failed:
+	case t.Status == wallet.Failed, t.Status == wallet.New && late(t, max(d.at, t.UpdatedAt)):
 		return result{reason: reject.TransactionFailed, transaction: t}
+	case waits(t):
+		return result{reason: reject.TransactionPending, transaction: t}
 	case t.Captured == 0:
 		return result{reason: reject.NothingCaptured, transaction: t}
 	case target.Amount > t.Captured-t.Refunded:

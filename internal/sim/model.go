@@ -59,10 +59,13 @@ type model struct {
 	stripes      map[stripeKey]ledger.Account
 	terms        map[string]wallet.Terms
 
-	iinOf   map[string]string // customer id → IIN index
-	open    map[string]bool   // transactions with money held
-	effects map[machine.ReplyKey]int64
-	audits  int
+	iinOf     map[string]string              // customer id → IIN index
+	open      map[string]bool                // transactions with money held
+	undecided map[string]bool                // transactions that are NEW or PROCESSING
+	deadlines map[string]int64               // until when owners may answer, also after they did
+	sold      map[machine.OrderReference]int // transactions that did not fail
+	effects   map[machine.ReplyKey]int64
+	audits    int
 }
 
 func newModel() *model {
@@ -72,6 +75,7 @@ func newModel() *model {
 		replies: map[machine.ReplyKey]kept{}, references: map[string]reference{},
 		taken: map[machine.OrderReference]bool{}, stripes: map[stripeKey]ledger.Account{},
 		terms: map[string]wallet.Terms{}, iinOf: map[string]string{}, open: map[string]bool{},
+		undecided: map[string]bool{}, deadlines: map[string]int64{}, sold: map[machine.OrderReference]int{},
 		effects: map[machine.ReplyKey]int64{},
 	}
 }
@@ -160,6 +164,7 @@ func (d *draft) commit(stripeBook int) {
 			r.Credit = d.m.stripe(r.Posting, stripeKey{r.Posting.Credit, stripeBook}, 1)
 		}
 	}
+	free := d.recount()
 	d.transactions.merge()
 	d.wallets.merge()
 	d.customers.merge()
@@ -168,6 +173,9 @@ func (d *draft) commit(stripeBook int) {
 	d.replies.merge()
 	d.references.merge()
 	d.taken.merge()
+	for _, ref := range free {
+		delete(d.m.taken, ref)
+	}
 	d.m.audits += d.audits
 	for _, index := range d.customers.order {
 		d.m.iinOf[d.m.customers[index].id] = index
@@ -240,6 +248,8 @@ func stateOf(t wallet.Transaction) string {
 	switch {
 	case t.Status == "FAILED":
 		return "failed"
+	case t.Status == "NEW", t.Status == "PROCESSING":
+		return "pending"
 	case t.Refunded > 0 && t.Refunded == t.Captured && rest == 0:
 		return "refunded"
 	case t.Refunded > 0:

@@ -171,6 +171,7 @@ func (s *Simulator) count(p *process, outcomes []machine.Outcome, err error) {
 		} else if o.Reason != "" {
 			s.tally.refusals++
 		}
+		s.tally.ending(o.Record, o.Transaction.Failure)
 	}
 }
 

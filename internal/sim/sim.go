@@ -47,15 +47,20 @@ type Tally struct {
 	steps, batches, instructions, replays, refusals    int
 	conflicts, died, stumbled, lost, expired, permuted int
 	swept, reopened, audits, polls                     int
+	// Of what waited for an owner:
+	approved, completed, broke, declined, lapsed, givenUp, decided, races int
 }
 
 // String is one line of figures.
 func (t Tally) String() string {
 	return fmt.Sprintf("%d steps: %d instructions in %d batches, %d replays, %d refusals, %d conflicts, "+
 		"%d died before commit, %d stumbled, %d answers lost, %d holds expired, %d permutations, "+
-		"%d replies swept, %d polls, %d reopened, %d audits from scratch",
+		"%d replies swept, %d polls, %d reopened, %d audits from scratch; of what waited for an owner %d were "+
+		"approved, %d declined, %d lapsed, %d given up, %d completed, %d found no money, %d decided by the "+
+		"background, %d raced for",
 		t.steps, t.instructions, t.batches, t.replays, t.refusals, t.conflicts, t.died, t.stumbled, t.lost,
-		t.expired, t.permuted, t.swept, t.polls, t.reopened, t.audits)
+		t.expired, t.permuted, t.swept, t.polls, t.reopened, t.audits, t.approved, t.declined, t.lapsed,
+		t.givenUp, t.completed, t.broke, t.decided, t.races)
 }
 
 // Add sums the figures of two runs.
@@ -65,6 +70,9 @@ func (t *Tally) Add(u Tally) {
 	t.died, t.stumbled, t.lost = t.died+u.died, t.stumbled+u.stumbled, t.lost+u.lost
 	t.expired, t.permuted, t.swept = t.expired+u.expired, t.permuted+u.permuted, t.swept+u.swept
 	t.reopened, t.audits, t.polls = t.reopened+u.reopened, t.audits+u.audits, t.polls+u.polls
+	t.approved, t.completed, t.broke = t.approved+u.approved, t.completed+u.completed, t.broke+u.broke
+	t.declined, t.lapsed, t.givenUp = t.declined+u.declined, t.lapsed+u.lapsed, t.givenUp+u.givenUp
+	t.decided, t.races = t.decided+u.decided, t.races+u.races
 }
 
 // Missing names what a long run must have seen and did not. Where processes interleave, one of them loses
@@ -78,6 +86,9 @@ func (t Tally) Missing(interleaved bool) []string {
 		"replays": t.replays, "refusals": t.refusals, "deaths": t.died, "stumbles": t.stumbled,
 		"lost answers": t.lost, "expired holds": t.expired, "permutations": t.permuted,
 		"swept replies": t.swept, "polls": t.polls, "audits": t.audits,
+		"approvals": t.approved, "completions": t.completed, "approvals without the money": t.broke,
+		"declines": t.declined, "lapses": t.lapsed, "cancels while waiting": t.givenUp,
+		"decisions by the background": t.decided, "races for a decision": t.races,
 	} {
 		if n == 0 {
 			missing = append(missing, name)
@@ -191,7 +202,9 @@ func (s *Simulator) settleIn() error {
 	for i := range 4 {
 		m := merchant.Merchant{
 			ID: fmt.Sprint("mer_", i), Name: fmt.Sprint("Shop ", i), CreatedAt: begin,
-			Settings: merchant.Settings{HoldMicros: holds[i+1], RejectRepeats: i == 3},
+			Settings: merchant.Settings{
+				HoldMicros: holds[i+1], RejectRepeats: i == 3, ApprovalMicros: minute,
+			},
 		}
 		k := access.Key{ID: fmt.Sprint("key_", i), Merchant: m.ID, Hash: access.HashOf(m.ID),
 			CreatedAt: begin}

@@ -19,7 +19,7 @@ func (s *Simulator) release(p *process) {
 		if !s.must("list the holds that are due", err) {
 			return
 		}
-		if want := s.due(at); !slices.Equal(due, want[:min(len(want), 100)]) {
+		if want := s.dueAmong(s.model.open, at); !slices.Equal(due, want[:min(len(want), 100)]) {
 			s.fail("V15", "the holds due at %d are %v, listed are %v", at, want, due)
 			return
 		}
@@ -40,10 +40,10 @@ func (s *Simulator) release(p *process) {
 	}
 }
 
-// due lists the lapsed holds with money in them, the longest lapsed first.
-func (s *Simulator) due(at int64) []string {
+// dueAmong lists those of the transactions whose time has come, the longest due first.
+func (s *Simulator) dueAmong(ids map[string]bool, at int64) []string {
 	var due []wallet.Transaction
-	for id := range s.model.open {
+	for id := range ids {
 		if t := s.model.transactions[id]; t.ExpiresAt <= at {
 			due = append(due, t)
 		}
@@ -57,11 +57,11 @@ func (s *Simulator) due(at int64) []string {
 		}
 		return 1
 	})
-	ids := []string{}
+	sorted := []string{}
 	for _, t := range due {
-		ids = append(ids, t.ID)
+		sorted = append(sorted, t.ID)
 	}
-	return ids
+	return sorted
 }
 
 // sweep deletes replies that are past their retention by more than any clock may be off.

@@ -37,6 +37,10 @@ func (s *Simulator) play() {
 	switch {
 	case s.once(40):
 		s.release(p)
+	case s.once(40):
+		s.decide(p)
+	case s.once(60):
+		s.race(p)
 	case s.once(300):
 		s.permute(p)
 	case s.once(500):
@@ -45,6 +49,8 @@ func (s *Simulator) play() {
 		s.agree()
 	case s.once(10):
 		s.poll(p)
+	case s.once(40):
+		s.look(p)
 	default:
 		s.trade(p)
 	}
@@ -131,15 +137,17 @@ func (s *Simulator) request() request {
 	switch n := s.random.IntN(100); {
 	case n < 30:
 		return s.keyed(s.authorize())
-	case n < 48:
+	case n < 44:
 		t := s.target()
 		return s.keyed(t.Merchant, machine.Capture{Target: t})
-	case n < 56:
+	case n < 52:
 		t := s.target()
 		return s.keyed(t.Merchant, machine.Cancel{Target: t})
-	case n < 68:
+	case n < 62:
 		t := s.target()
 		return s.keyed(t.Merchant, machine.Refund{Target: t})
+	case n < 68:
+		return request{command: s.decision(s.undecidedID(), s.random.IntN(8))}
 	case n < 82 && len(s.known.sent) > 0:
 		return s.repeat()
 	case n < 84:
@@ -221,7 +229,7 @@ func (s *Simulator) authorize() (string, machine.Command) {
 	}
 	return m, machine.Authorize{
 		Merchant: m, Currency: s.currency(), OrderReference: fmt.Sprint("ORDER-", s.random.IntN(400)),
-		Amount: s.amount(200), Who: s.who(s.person()), Book: s.random.IntN(1024),
+		Amount: s.amount(200), Who: s.who(s.person()), Book: s.random.IntN(1024), Course: s.course(),
 	}
 }
 
@@ -252,6 +260,10 @@ func (s *Simulator) target() machine.Target {
 		amount = t.Captured - t.Refunded
 	case 2:
 		amount = rest + 1
+	case 3:
+		if t.Status == wallet.New {
+			amount = t.Amount
+		}
 	}
 	return machine.Target{Merchant: m, ID: t.ID, Amount: max(amount, 1)}
 }
@@ -281,7 +293,7 @@ func (s *Simulator) fund() machine.Command {
 func (s *Simulator) staff() machine.Command {
 	i := s.person()
 	who, currency := s.who(i), s.currency()
-	switch s.random.IntN(5) {
+	switch s.random.IntN(7) {
 	case 0:
 		condition := wallet.Active
 		if s.once(3) {
@@ -291,6 +303,8 @@ func (s *Simulator) staff() machine.Command {
 	case 1:
 		limits := wallet.Limits{PerTransaction: s.random.Int64N(3) * 90, PerDay: s.random.Int64N(3) * 400}
 		return machine.SetLimits{Who: who, Currency: currency, Limits: limits}
+	case 3, 4:
+		return machine.SetApproval{Who: who, Currency: currency, Approval: s.approval()}
 	case 2:
 		return machine.Open{Who: who, Currency: currency, Opening: machine.Opening{Book: (i * 37) % 1024}}
 	}
@@ -325,10 +339,13 @@ func (s *Simulator) send(r request) machine.Instruction {
 	case machine.SetLimits:
 		c.By = by
 		in.Command = c
+	case machine.SetApproval:
+		c.By = by
+		in.Command = c
 	case machine.Rebind:
 		c.By = by
 		in.Command = c
-	case machine.Expire:
+	case machine.Expire, machine.Approve, machine.Decline, machine.Lapse, machine.Complete:
 		in.Render = nil
 	}
 	return in
@@ -347,12 +364,18 @@ func (s *Simulator) opening(who machine.Who, book int) machine.Opening {
 // agree changes what a merchant has settled.
 func (s *Simulator) agree() {
 	m := s.known.merchants[s.random.IntN(len(s.known.merchants))]
-	set := merchant.Settings{HoldMicros: holds[s.random.IntN(len(holds))], RejectRepeats: s.once(2)}
+	set := merchant.Settings{
+		HoldMicros: holds[s.random.IntN(len(holds))], RejectRepeats: s.once(2),
+		ApprovalMicros: holds[s.random.IntN(3)],
+	}
 	if s.must("change a merchant", s.processes[0].store.SetMerchant(s.ctx, m, set, s.audit())) {
 		s.model.agree(m, set)
 	}
 }
 
 func (m *model) agree(id string, set merchant.Settings) {
-	m.terms[id] = wallet.Terms{Merchant: id, HoldMicros: set.HoldMicros, RejectRepeats: set.RejectRepeats}
+	m.terms[id] = wallet.Terms{
+		Merchant: id, HoldMicros: set.HoldMicros, RejectRepeats: set.RejectRepeats,
+		ApprovalMicros: set.ApprovalMicros,
+	}
 }
