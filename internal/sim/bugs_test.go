@@ -146,8 +146,8 @@ func timeless(status wallet.Status) sim.Bug {
 	}
 }
 
-// worlds is in how many a bug may show itself. In each of them it must be found; which of its consequences comes
-// first, and so under which invariant, differs.
+// worlds is in how many a bug may show itself. In each of them it must be found; which of its consequences
+// comes first, and so under which invariant, differs.
 const worlds = 40
 
 func TestPlantedBugs(t *testing.T) {

@@ -54,8 +54,9 @@ const thirtyDays = 30 * 24 * 3600 * 1_000_000
 
 // refusal reports whether a key keeps this answer: the state or the amount forbids it, not the address.
 func refusal(no reject.Reason) bool {
-	return no != reject.ApprovalExpired && no != reject.TransactionNotFound && no != reject.MerchantNotFound && no != reject.WalletNotFound &&
-		no != reject.IdentityMismatch && no != reject.WalletBlocked && no != reject.InsufficientFunds
+	return no != reject.TransactionNotFound && no != reject.MerchantNotFound && no != reject.WalletNotFound &&
+		no != reject.IdentityMismatch && no != reject.WalletBlocked && no != reject.InsufficientFunds &&
+		no != reject.ApprovalExpired
 }
 
 // say renders the answer with the bytes that the sender must see.
