@@ -60,11 +60,16 @@ func Then(t wallet.Transaction, r journal.Record) wallet.Transaction {
 		a.Authorized, a.Captured, a.Canceled, a.Expired, a.Refunded
 	t.Sequence, t.UpdatedAt = r.Sequence, r.At
 	if a.Authorized == 0 {
-		t.ExpiresAt = 0 // nothing was held yet
+		t.ExpiresAt = 0 // nothing was held yet, and until when an owner could answer is not kept
 	}
 	switch wallet.State(a.State) {
 	case wallet.StateFailed:
 		t.Status = wallet.Failed
+	case wallet.StatePending:
+		t.Status, t.Failure = wallet.Processing, ""
+		if r.Type == journal.Created {
+			t.Status = wallet.New
+		}
 	default:
 		t.Status, t.Failure = wallet.Success, ""
 	}
@@ -82,8 +87,11 @@ type Kind struct {
 func Kinds() []Kind { return slices.Clone(kinds) }
 
 var kinds = []Kind{
+	{"wallet.transaction.created", "The wallet's owner is asked to approve; nothing is held yet."},
+	{"wallet.transaction.approved", "The wallet's owner approved; it is being decided."},
+	{"wallet.transaction.processing", "It is decided later, as the sandbox was asked to."},
 	{"wallet.transaction.authorized", "The amount is held on the wallet."},
-	{"wallet.transaction.failed", "The transaction was refused for good; failureReason says why."},
+	{"wallet.transaction.failed", "The transaction failed for good; failureReason says why."},
 	{"wallet.transaction.captured", "A part or all of what is held became the merchant's."},
 	{"wallet.transaction.canceled", "A part or all of what is held was given up by the merchant."},
 	{"wallet.transaction.refunded", "A part or all of what was captured went back to the wallet."},
