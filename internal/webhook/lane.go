@@ -23,7 +23,9 @@ type lane struct {
 	// known are the deliveries that were read and whose outcome is not written yet: in the queue, under way,
 	// parked, or about to be written. What is read again while it is known is left out.
 	known  map[string]bool
+	left   bool // something was left to be read again
 	flight int
+	ended  bool                     // it was disabled here: nothing more is sent
 	busy   map[string]bool          // objects with an event under way
 	parked map[string][]storage.Due // events that wait for the one under way, by object
 	// What the receiver has shown.
@@ -38,10 +40,10 @@ func newLane(e event.Endpoint, sandbox bool) *lane {
 	}
 }
 
-// hungry reports whether more deliveries should be read.
+// hungry reports whether more deliveries should be read: there are some, and one could be sent at once.
 func (l *lane) hungry(now int64) bool {
-	return len(l.queue) == 0 && l.nextDue > 0 && l.nextDue <= now && len(l.known) < laneKnown &&
-		l.breaker.ReadyAt(now) <= now
+	return len(l.queue) == 0 && l.nextDue > 0 && l.nextDue <= now && len(l.known) < laneKnown && !l.ended &&
+		l.flight < l.window.Size() && l.breaker.ReadyAt(now) <= now
 }
 
 // fill takes what was read and is new.
@@ -60,6 +62,7 @@ type verdict int
 const (
 	send   verdict = iota
 	park           // it waits in memory for the one under way
+	leave          // it is read again when what became of the one before it is written
 	putOff         // it waits in the store for the one before it
 )
 
@@ -68,12 +71,15 @@ func (l *lane) judge(d *storage.Due, now int64) verdict {
 	if !l.endpoint.Ordered || d.Delivery.Object == "" {
 		return send
 	}
-	late := now >= l.patience(d.Delivery)
+	// What went before its turn once has waited long enough.
+	late := d.Delivery.OutOfOrder || now >= l.patience(d.Delivery)
 	switch {
 	case l.busy[d.Delivery.Object]:
 		return park
 	case d.Behind == d.Delivery.Number:
 		return send
+	case l.known[event.DeliveryID(l.endpoint.ID, d.Behind)]:
+		return leave
 	case late:
 		d.Delivery.OutOfOrder = true
 		return send
@@ -86,13 +92,13 @@ func (l *lane) patience(d event.Delivery) int64 {
 	return max(d.CreatedAt, d.UpdatedAt) + orderPatience.Microseconds()
 }
 
-// release lets the events that were parked behind the one that is done go on: the next one is in nobody's way
-// when that one is finished, and all are put off when it is tried again later.
-func (l *lane) release(object string, finished bool) (putOff []storage.Due) {
-	delete(l.busy, object)
-	parked := l.parked[object]
-	delete(l.parked, object)
-	if !finished {
+// release lets the events that were parked behind the one that is done go on. When that one is finished the
+// next one is at its turn. All are put off when it is tried again later, or was not at its own turn.
+func (l *lane) release(d event.Delivery) (putOff []storage.Due) {
+	delete(l.busy, d.Object)
+	parked := l.parked[d.Object]
+	delete(l.parked, d.Object)
+	if d.State == event.Waiting || d.OutOfOrder {
 		return parked
 	}
 	for i := range parked {

@@ -137,7 +137,7 @@ func (w *Worker) look(ctx context.Context) {
 	for _, one := range work {
 		owned[one.Endpoint.ID] = true
 		l := w.lanes[one.Endpoint.ID]
-		if l == nil {
+		if l == nil || l.ended && l.endpoint.UpdatedAt != one.Endpoint.UpdatedAt { // enabled again
 			l = newLane(one.Endpoint, w.o.Sandbox)
 			w.lanes[one.Endpoint.ID] = l
 		}
@@ -164,11 +164,12 @@ func (w *Worker) advance(ctx context.Context) {
 	now := w.o.Clock.Now()
 	for _, l := range w.lanes {
 		if l.hungry(now) {
-			due, err := w.o.Store.DueDeliveries(ctx, l.endpoint.ID, now, laneFill+len(l.known))
+			limit := laneFill + len(l.known)
+			due, err := w.o.Store.DueDeliveries(ctx, l.endpoint.ID, now, limit)
 			w.trouble(ctx, "read deliveries", err)
 			l.fill(due)
-			if len(due) < laneFill {
-				l.nextDue = 0 // until it is looked at again
+			if len(due) < limit {
+				l.nextDue = 0 // that was all, until it is looked at again
 			}
 		}
 		w.dispatch(ctx, l, now)
@@ -178,7 +179,7 @@ func (w *Worker) advance(ctx context.Context) {
 
 // dispatch starts attempts of one endpoint, as many as its receiver has shown to bear.
 func (w *Worker) dispatch(ctx context.Context, l *lane, now int64) {
-	for len(l.queue) > 0 && l.flight < l.window.Size() && w.room(l) {
+	for len(l.queue) > 0 && l.flight < l.window.Size() && w.room(l) && !l.ended {
 		due := l.queue[0]
 		verdict := l.judge(&due, now)
 		if verdict == send && !l.breaker.Allow(now) {
@@ -188,6 +189,9 @@ func (w *Worker) dispatch(ctx context.Context, l *lane, now int64) {
 		switch verdict {
 		case park:
 			l.parked[due.Delivery.Object] = append(l.parked[due.Delivery.Object], due)
+		case leave:
+			delete(l.known, due.Delivery.ID)
+			l.left = true
 		case putOff:
 			w.putOff(l, due)
 		case send:
@@ -222,10 +226,7 @@ func (w *Worker) attempt(ctx context.Context, l *lane, due storage.Due, now int6
 	url, m := l.endpoint.URL, w.message(l.endpoint, due, now)
 	go func() {
 		r := w.o.Sender.Send(ctx, url, m)
-		select {
-		case w.done <- attempted{lane: l, due: due, body: m.Body, at: now, result: r}:
-		case <-ctx.Done(): // cut off: it does not count
-		}
+		w.done <- attempted{lane: l, due: due, body: m.Body, at: now, result: r}
 	}()
 }
 
@@ -282,13 +283,14 @@ func (w *Worker) settle(a attempted) {
 		}
 		w.failing(l, r, now)
 	}
-	finished := d.State != event.Waiting
-	for _, due := range l.release(d.Object, finished) {
+	for _, due := range l.release(d) {
 		w.putOff(l, due)
 	}
-	// Events were put off behind this one only if an attempt at it failed before.
+	// Events were put off behind this one only if it was not delivered when it came: an attempt at it failed
+	// before, or it was put off itself.
+	held := d.Attempts > 1 || a.due.Delivery.DueAt > a.due.Delivery.UpdatedAt
 	w.pending = append(w.pending, storage.Result{
-		Delivery: d, Attempt: attempt, Unblock: finished && l.endpoint.Ordered && d.Attempts > 1,
+		Delivery: d, Attempt: attempt, Unblock: d.State != event.Waiting && l.endpoint.Ordered && held,
 	})
 }
 
@@ -318,7 +320,7 @@ func (w *Worker) failing(l *lane, r Result, now int64) {
 	e.FailingSince = h.FailingSince
 	w.health[e.ID] = h
 	if h.Disable != "" {
-		l.queue = nil
+		l.ended = true
 		w.o.Alarm("endpoint "+e.ID+" was disabled: "+h.Disable, nil)
 	}
 }
@@ -344,12 +346,13 @@ func (w *Worker) write() {
 	}()
 }
 
+// batch is what is to be written. Health stays here until it is, since what look reads is older until then.
 func (w *Worker) batch() written {
 	x := written{results: w.pending}
 	for _, h := range w.health {
 		x.health = append(x.health, h)
 	}
-	w.pending, w.health = nil, map[string]storage.Health{}
+	w.pending = nil
 	return x
 }
 
@@ -359,16 +362,21 @@ func (w *Worker) wrote(x written) {
 	if x.err != nil {
 		w.o.Alarm("write what became of deliveries", x.err)
 		w.pending = append(x.results, w.pending...)
-		for _, h := range x.health {
-			if _, newer := w.health[h.Endpoint]; !newer {
-				w.health[h.Endpoint] = h
-			}
-		}
 		return
 	}
+	for _, h := range x.health {
+		if w.health[h.Endpoint] == h {
+			delete(w.health, h.Endpoint)
+		}
+	}
 	for _, r := range x.results {
-		if l := w.lanes[r.Delivery.Endpoint]; l != nil {
-			delete(l.known, r.Delivery.ID)
+		l := w.lanes[r.Delivery.Endpoint]
+		if l == nil {
+			continue
+		}
+		delete(l.known, r.Delivery.ID)
+		if l.left {
+			l.left, l.nextDue = false, w.o.Clock.Now()
 		}
 	}
 }
@@ -378,16 +386,13 @@ func (w *Worker) end() {
 	if w.writing {
 		w.wrote(<-w.written)
 	}
-	for {
-		select {
-		case a := <-w.done:
-			if a.result.Outcome == Delivered {
-				w.settle(a) // it arrived, so it is not sent again
-			}
-			continue
-		default:
+	for w.flight > 0 {
+		a := <-w.done
+		if a.result.Outcome == Delivered {
+			w.settle(a) // it arrived, so it is not sent again
+		} else {
+			w.flight-- // cut off: it does not count
 		}
-		break
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), lastWrite)
 	defer cancel()
