@@ -55,6 +55,14 @@ func kind(c machine.Command) string {
 		return "refund"
 	case machine.Expire:
 		return "expire"
+	case machine.Approve:
+		return "approve"
+	case machine.Decline:
+		return "decline"
+	case machine.Lapse:
+		return "lapse"
+	case machine.Complete:
+		return "complete"
 	case machine.Open:
 		return "open"
 	case machine.Fund:
@@ -63,6 +71,8 @@ func kind(c machine.Command) string {
 		return "condition"
 	case machine.SetLimits:
 		return "limits"
+	case machine.SetApproval:
+		return "approval"
 	case machine.Rebind:
 		return "rebind"
 	}
