@@ -166,6 +166,10 @@ func exampleOf(name, merchant string, at int64) []byte {
 	}
 	r := journal.Record{Object: t.ID, Sequence: 1, Type: kind, Merchant: merchant, At: at, Amount: t.Amount}
 	switch kind {
+	case journal.Created:
+		t.Status, t.Authorized = wallet.New, 0
+	case journal.Approved, journal.Processing:
+		t.Status, t.Authorized = wallet.Processing, 0
 	case journal.Failed:
 		t.Status, t.Failure, t.Authorized = wallet.Failed, reject.InsufficientFunds, 0
 	case journal.Captured:
