@@ -63,6 +63,7 @@ func TestEveryTransactionCanBeExplained(t *testing.T) {
 	}
 	for _, kind := range []journal.Type{
 		journal.Authorized, journal.Failed, journal.Captured, journal.Canceled, journal.Refunded, journal.Expired,
+		journal.Created, journal.Approved, journal.Processing,
 	} {
 		if !kinds[kind] {
 			t.Errorf("none of the stories has a step of type %s", kind)
