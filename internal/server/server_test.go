@@ -449,6 +449,43 @@ func TestDeadlineEndsTheContext(t *testing.T) {
 	}
 }
 
+// Requests that wait are over at once here, so that their exchanges are others' before anything that they
+// started has run.
+func TestNothingOfAWaitingRequestOutlivesIt(t *testing.T) {
+	r := start(t, func(x *server.Exchange, q *http.Request) {
+		_, cancel := x.Waiting(q.Context(), time.Minute)
+		cancel()
+		x.Reply(200, []byte(`{}`))
+	})
+	for range 300 {
+		if a, body := r.get(t, "/"); a.StatusCode != 200 {
+			t.Fatalf("%d %s", a.StatusCode, body)
+		}
+	}
+}
+
+func TestWaitingEndsWhenTheServerStops(t *testing.T) {
+	waiting := make(chan struct{})
+	r := start(t, func(x *server.Exchange, q *http.Request) {
+		ctx, cancel := x.Waiting(q.Context(), time.Hour)
+		defer cancel()
+		close(waiting)
+		<-ctx.Done()
+		x.Reply(200, fmt.Appendf(nil, "%q", ctx.Err().Error()))
+	})
+	stopped := make(chan error)
+	go func() {
+		<-waiting
+		stopped <- r.Shutdown(context.Background())
+	}()
+	if _, body := r.get(t, "/"); body != `"context canceled"` {
+		t.Errorf("body %s", body)
+	}
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestLimitEndsWithItsTimeAndNotWithItsCaller(t *testing.T) {
 	ended := make(chan error, 2)
 	r := start(t, func(x *server.Exchange, q *http.Request) {
