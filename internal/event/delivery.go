@@ -36,11 +36,8 @@ const (
 	Disabled EndpointState = "disabled" // its events are replayed when it is enabled again, if wanted
 )
 
-// Bounds of an endpoint's records.
-const (
-	MaxEndpoints = 16   // per merchant
-	MaxURL       = 1024 // bytes
-)
+// MaxEndpoints is how many endpoints a merchant can have.
+const MaxEndpoints = 16
 
 // Wants reports whether the endpoint is told of events with this name.
 func (e Endpoint) Wants(name string) bool { return len(e.Types) == 0 || slices.Contains(e.Types, name) }

@@ -40,16 +40,21 @@ func ID(object string, sequence int64) string {
 	return prefix + ulid + "_" + strconv.FormatInt(sequence, 10)
 }
 
-// Parse returns the record that an event's id names, and whether it is such an id. Merchants hear of wallet
-// transactions only, so the object is one.
+// Parse returns the record that an event's id names, and whether it is such an id: nothing else may be
+// looked for, since there are texts that a database does not take. Merchants hear of wallet transactions
+// only, so the object is one.
 func Parse(id string) (journal.Ref, bool) {
 	rest, ok := strings.CutPrefix(id, prefix)
-	ulid, digits, found := strings.Cut(rest, "_")
+	ulid, digits, _ := strings.Cut(rest, "_")
 	sequence, err := strconv.ParseInt(digits, 10, 64)
-	if !ok || !found || err != nil || sequence < 1 || strconv.FormatInt(sequence, 10) != digits {
+	if !ok || !isULID(ulid) || err != nil || sequence < 1 || strconv.FormatInt(sequence, 10) != digits {
 		return journal.Ref{}, false
 	}
 	return journal.Ref{Object: "wt_" + ulid, Sequence: sequence}, true
+}
+
+func isULID(text string) bool {
+	return len(text) == 26 && strings.Trim(text, "0123456789ABCDEFGHJKMNPQRSTVWXYZ") == ""
 }
 
 // Then returns the transaction as the record left it, from what it is by now: what never changes, and what

@@ -39,13 +39,16 @@ func (c *call) receive() problem {
 		c.Trouble = err
 		return problem{reason: reject.BodyInvalid, source: "body"}
 	}
-	if !isJSON(c.request.Header["Content-Type"]) {
+	if !isJSON(c.request.Header["Content-Type"]) && !c.bodiless() {
 		return problem{reason: reject.ContentTypeNotJSON, source: "Content-Type"}
 	}
 	key, no := idempotencyKey(c.request.Header["Idempotency-Key"], c.route.Idempotency)
 	c.key = key
 	return no
 }
+
+// bodiless reports whether no body was sent where none is needed: then nobody asks what type it is.
+func (c *call) bodiless() bool { return c.route.Idempotency == Ignored && c.body.buffer.Len() == 0 }
 
 // read takes the whole body, or errTooLarge. length is the announced length, -1 when it is not known.
 func (b *body) read(from io.Reader, length int64) error {

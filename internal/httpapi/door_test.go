@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"plexy/internal/access"
+	"plexy/internal/core/reject"
+	"plexy/internal/event"
 	"plexy/internal/httpapi"
 	"plexy/internal/id"
 	"plexy/internal/server"
@@ -35,6 +37,8 @@ func TestUnknownRoutesAndMethodsAreAnsweredInJSON(t *testing.T) {
 		"/v1/wallet/transaction/wt_1":    "GET",
 		"/v1/wallet/transactions/":       "GET",
 		"/v1/wallet/transactions":        "GET",
+		"/v1/events":                     "GET",
+		"/v1/events/evt_1":               "GET",
 		"/v1/wallet/transaction/capture": "POST, GET",
 	} {
 		for _, method := range []string{"DELETE", "PUT", "PATCH", "OPTIONS", "HEAD", "get", "TRACE"} {
@@ -204,45 +208,50 @@ func TestOrderOfChecks(t *testing.T) {
 	}
 }
 
-// TestIsolation asks every route for another merchant's transaction.
+// TestIsolation asks every route for what is another merchant's.
 func TestIsolation(t *testing.T) { onEveryStore(t, testIsolation) }
 
 func testIsolation(t *testing.T, r *rig) {
 	r.fund(t, 1, "KZT", 1000)
+	const endpoints = "/v1/webhook-endpoints"
+	endpoint := r.do(ask{"POST", endpoints, r.shop, `{"url":"http://localhost:3000/hook"}`, nil}).text("id")
 	tx := r.authorize(1, 500, "SECRET").text("walletTransactionId")
 	r.operate(tx, "capture", 100)
-	before := r.get("/v1/wallet/transaction/" + tx).body
+	r.number(t)
+	foreign := []foreignID{
+		{"wallet_transaction_id", tx, "wallet_transaction_not_found"},
+		{"event_id", event.ID(tx, 1), "event_not_found"},
+		{"endpoint_id", endpoint, "webhook_endpoint_not_found"},
+		{"delivery_id", event.DeliveryID(endpoint, 1), "delivery_not_found"},
+	}
+	look := func() (all string) {
+		for _, path := range []string{
+			"/v1/wallet/transaction/" + tx, "/v1/events/" + foreign[1].id, endpoints,
+			endpoints + "/" + endpoint + "/deliveries/" + foreign[3].id,
+		} {
+			a := r.get(path)
+			if a.status != 200 {
+				t.Fatalf("%s: %d %s", path, a.status, a.body)
+			}
+			all += a.body
+		}
+		return all
+	}
+	before := look()
 
-	never := tx[:len(tx)-3] + "ZZZ"
+	own := r.do(ask{"POST", endpoints, r.rival, `{"url":"http://localhost:3000/hook"}`, nil}).text("id")
 	asked := 0
 	for _, route := range httpapi.Routes() {
-		if !strings.Contains(route.Template, "{") {
-			continue
-		}
-		asked++
-		for _, foreign := range []string{
-			tx, never, "nonsense", strings.ToLower(tx), tx + "0", "wt_", "%00", "%FF",
-		} {
-			a := r.do(ask{route.Method, strings.Replace(route.Template, "{wallet_transaction_id}", foreign, 1),
-				r.rival, `{"amount":1}`, idem("k" + foreign[:2] + route.Template[len(route.Template)-3:])})
-			want := `{"code":4,"message":"There is no such wallet transaction.","source":"wallet_transaction_id",` +
-				`"type":"apiError","reason":"wallet_transaction_not_found","requestId":"` +
-				a.header.Get("X-Request-Id") + `"}`
-			if a.status != 404 || a.body != want {
-				t.Errorf("%s %s for %s: %d %s", route.Method, route.Template, foreign, a.status, a.body)
-			}
+		if strings.Contains(route.Template, "{") {
+			asked++
+			testIsolationOf(t, r, route, foreign, own)
 		}
 	}
-	if asked != 4 {
-		t.Errorf("%d routes have an id, want 4", asked)
+	if asked != 13 {
+		t.Errorf("%d routes have an id, want 13", asked)
 	}
-	for _, path := range []string{"/v1/wallet/transactions/", "/v1/wallet/transactions?orderReference=SECRET"} {
-		a := r.do(ask{"GET", path, r.rival, "", nil})
-		if a.status != 200 || a.body != `{"items":[],"nextCursor":null}` {
-			t.Errorf("list of another: %d %s", a.status, a.body)
-		}
-	}
-	if after := r.get("/v1/wallet/transaction/" + tx).body; after != before {
+	testIsolationOfLists(t, r, own, foreign[1].id)
+	if after := look(); after != before {
 		t.Errorf("another merchant changed it:\n%s\n%s", before, after)
 	}
 	// One merchant's idempotency key says nothing to another.
@@ -250,6 +259,63 @@ func testIsolation(t *testing.T, r *rig) {
 	theirs := r.do(ask{"POST", "/v1/wallet/authorize", r.rival, orderOf(1, 20, "B"), idem("shared")})
 	if mine.status != 201 || theirs.status != 201 || theirs.number("amount") != 20 {
 		t.Errorf("one key, two merchants: %s %s", mine.body, theirs.body)
+	}
+}
+
+// foreignID is an id of another merchant's, its name in paths, and what is answered.
+type foreignID struct{ name, id, reason string }
+
+// testIsolationOf asks a route as the rival for the ids, and for what no id looks like. own is the rival's
+// endpoint.
+func testIsolationOf(t *testing.T, r *rig, route httpapi.Route, foreign []foreignID, own string) {
+	t.Helper()
+	for _, f := range foreign {
+		path := strings.Replace(route.Template, "{endpoint_id}/deliveries/{delivery_id}",
+			own+"/deliveries/{delivery_id}", 1)
+		if f.name == "endpoint_id" {
+			path = strings.Replace(route.Template, "{delivery_id}", foreign[3].id, 1)
+		}
+		if !strings.Contains(path, "{"+f.name+"}") {
+			continue
+		}
+		for _, id := range []string{
+			f.id, strings.Replace(f.id, "_01", "_02", 1), "nonsense", strings.ToLower(f.id), f.id + "0", f.id[:4],
+			"%00", "%FF", f.id + "%00", f.id[:len(f.id)-1] + "%00",
+		} {
+			a := r.do(ask{route.Method, strings.Replace(path, "{"+f.name+"}", id, 1), r.rival,
+				`{"amount":1,"failed":true,"state":"disabled"}`,
+				idem("k" + id[:2] + route.Template[len(route.Template)-3:])})
+			want := `{"code":4,"message":"` + reject.Of(reject.Reason(f.reason)).Message + `","source":"` + f.name +
+				`","type":"apiError","reason":"` + f.reason + `","requestId":"` + a.header.Get("X-Request-Id") + `"}`
+			if a.status != 404 || a.body != want {
+				t.Errorf("%s %s for %s: %d %s", route.Method, path, id, a.status, a.body)
+			}
+		}
+	}
+}
+
+// testIsolationOfLists looks for what is another's in the rival's lists, and tries to have it sent.
+func testIsolationOfLists(t *testing.T, r *rig, own, event string) {
+	t.Helper()
+	for path, none := range map[string]string{
+		"/v1/wallet/transactions/":                      `{"items":[],"nextCursor":null}`,
+		"/v1/wallet/transactions?orderReference=SECRET": `{"items":[],"nextCursor":null}`,
+		"/v1/events": `{"items":[],"nextAfter":0}`,
+		"/v1/webhook-endpoints/" + own + "/deliveries": `{"items":[],"nextCursor":null}`,
+	} {
+		a := r.do(ask{"GET", path, r.rival, "", nil})
+		if a.status != 200 || a.body != none {
+			t.Errorf("%s of another: %d %s", path, a.status, a.body)
+		}
+	}
+	replay := "/v1/webhook-endpoints/" + own + "/replay"
+	a := r.do(ask{"POST", replay, r.rival, `{"eventId":"` + event + `"}`, nil})
+	if a.status != 404 || a.reason() != "event_not_found" || a.text("source") != "eventId" {
+		t.Errorf("another's event was sent again: %d %s", a.status, a.body)
+	}
+	a = r.do(ask{"POST", replay, r.rival, `{"from":1}`, nil})
+	if a.status != 202 || a.number("replayed") != 0 {
+		t.Errorf("another's events were sent again: %d %s", a.status, a.body)
 	}
 }
 

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -44,13 +43,22 @@ func endpointRoutes() []Route {
 // onEndpoint finds the merchant's endpoint that the path names.
 func onEndpoint(serve func(*API, *call, event.Endpoint)) func(*API, *call) {
 	return func(a *API, c *call) {
+		if _, ok := id.Book(id.Endpoint, c.id); !ok {
+			refuse(c.Exchange, noEndpoint)
+			return
+		}
 		e, err := a.options.Outbox.Endpoint(c.ctx, c.Merchant, c.id)
-		if c.failed(err, problem{reason: reject.EndpointNotFound, source: "endpoint_id"}) {
+		if c.failed(err, noEndpoint) {
 			return
 		}
 		serve(a, c, e)
 	}
 }
+
+var (
+	noEndpoint = problem{reason: reject.EndpointNotFound, source: "endpoint_id"}
+	noDelivery = problem{reason: reject.DeliveryNotFound, source: "delivery_id"}
+)
 
 // failed answers an error: missing when there is no such record. It reports whether there was one.
 func (c *call) failed(err error, missing problem) bool {
@@ -59,6 +67,8 @@ func (c *call) failed(err error, missing problem) bool {
 		return false
 	case errors.Is(err, storage.ErrNotFound):
 		refuse(c.Exchange, missing)
+	case errors.Is(err, storage.ErrUncertain):
+		c.trouble(err, reject.OutcomeUnknown)
 	default:
 		c.trouble(err, reject.QueueFull)
 	}
@@ -98,12 +108,11 @@ func (a *API) createEndpoint(c *call) {
 		refuse(c.Exchange, problem{reason: reject.TooManyEndpoints, source: "server"})
 		return
 	}
-	if err != nil {
-		c.trouble(err, reject.QueueFull)
+	if c.failed(err, noEndpoint) {
 		return
 	}
-	b := appendEndpoint(nil, &e)
-	c.done(http.StatusCreated, a.appendSecrets(b[:len(b)-1], &e))
+	b := a.appendToken(appendEndpoint(nil, &e), &e)
+	c.done(http.StatusCreated, a.appendSecret(b, &e))
 }
 
 // take puts what was sent of an endpoint's settings into it.
@@ -137,7 +146,8 @@ func (a *API) take(m members, e *event.Endpoint) (p problem) {
 	if raw, sent := m["state"]; sent {
 		text, _ := stringOf(raw)
 		if text != string(event.Enabled) && text != string(event.Disabled) {
-			return problem{reason: reject.StateInvalid, source: "state"}
+			return problem{reason: reject.StateInvalid, source: "state",
+				message: "state must be enabled or disabled."}
 		}
 		if e.State != event.EndpointState(text) {
 			e.State, e.Why = event.EndpointState(text), ""
@@ -179,35 +189,36 @@ func (a *API) changeEndpoint(c *call, e event.Endpoint) {
 		refuse(c.Exchange, p)
 		return
 	}
-	a.set(c, was, e, "change webhook endpoint", func(b []byte) []byte { return b })
+	if e, ok := a.set(c, was, e, "change webhook endpoint"); ok {
+		c.done(http.StatusOK, appendEndpoint(nil, &e))
+	}
 }
 
-// set writes an endpoint and answers with it; more may add to the answer.
-func (a *API) set(c *call, was, e event.Endpoint, action string, more func([]byte) []byte) {
+// set writes an endpoint and returns it as it now is; false when it has answered why not.
+func (a *API) set(c *call, was, e event.Endpoint, action string) (event.Endpoint, bool) {
 	e.UpdatedAt = a.options.Clock.Now()
 	audit := a.audit(c, action, e.ID)
 	audit.Before, audit.After = string(appendEndpoint(nil, &was)), string(appendEndpoint(nil, &e))
-	err := a.options.Outbox.SetEndpoint(c.ctx, e, audit)
-	if c.failed(err, problem{reason: reject.EndpointNotFound, source: "endpoint_id"}) {
-		return
+	if c.failed(a.options.Outbox.SetEndpoint(c.ctx, e, audit), noEndpoint) {
+		return e, false
 	}
 	if was.State == event.Disabled && e.State == event.Enabled {
 		e.FailingSince = 0
 	}
-	c.done(http.StatusOK, more(appendEndpoint(nil, &e)))
+	return e, true
 }
 
 func (a *API) deleteEndpoint(c *call, e event.Endpoint) {
 	audit := a.audit(c, "delete webhook endpoint", e.ID)
 	audit.Before = e.URL
-	err := a.options.Outbox.DeleteEndpoint(c.ctx, c.Merchant, e.ID, audit)
-	if c.failed(err, problem{reason: reject.EndpointNotFound, source: "endpoint_id"}) {
+	if c.failed(a.options.Outbox.DeleteEndpoint(c.ctx, c.Merchant, e.ID, audit), noEndpoint) {
 		return
 	}
 	c.done(http.StatusOK, append(append([]byte(`{"id":"`), e.ID...), `","deleted":true}`...))
 }
 
-// rotateSecret answers POST …/rotate-secret: a new secret, and the one before is signed with for a while.
+// rotateSecret answers POST …/rotate-secret: a new secret, and the one before is signed with for a while. The
+// token stays, and is not shown again.
 func (a *API) rotateSecret(c *call, e event.Endpoint) {
 	m, p := c.body.members()
 	overlap := int64(defaultOverlap)
@@ -224,7 +235,9 @@ func (a *API) rotateSecret(c *call, e event.Endpoint) {
 	was := e
 	e.Secret++
 	e.PreviousUntil = a.options.Clock.Now() + overlap*hour
-	a.set(c, was, e, "rotate webhook secret", func(b []byte) []byte { return a.appendSecrets(b[:len(b)-1], &e) })
+	if e, ok := a.set(c, was, e, "rotate webhook secret"); ok {
+		c.done(http.StatusOK, a.appendSecret(appendEndpoint(nil, &e), &e))
+	}
 }
 
 // testEndpoint answers POST …/test: an example of the event is queued for the endpoint alone.
@@ -245,8 +258,7 @@ func (a *API) testEndpoint(c *call, e event.Endpoint) {
 	d := event.NewDelivery(e, 0, journal.Record{}, now)
 	d.ID, d.Name = a.options.NewID(testPrefix(e.ID)), name
 	d.Body = exampleOf(name, e.Merchant, now)
-	if err := a.options.Outbox.CreateDelivery(c.ctx, d); err != nil {
-		c.trouble(err, reject.QueueFull)
+	if c.failed(a.options.Outbox.CreateDelivery(c.ctx, d), noEndpoint) {
 		return
 	}
 	c.done(http.StatusAccepted, append(appendDelivery(nil, &d), '}'))
@@ -265,62 +277,63 @@ func (a *API) replay(c *call, e event.Endpoint) {
 		refuse(c.Exchange, p)
 		return
 	}
-	q, p := a.replayed(c.ctx, m, e)
-	if p.reason != "" {
+	q := storage.ReplayQuery{Endpoint: e, From: 1, To: 1<<63 - 1, Limit: replayBatch}
+	if name, one := m["eventId"]; one && !m.any("from", "to", "failed") {
+		missing := problem{reason: reject.EventNotFound, source: "eventId"}
+		text, _ := stringOf(name)
+		ref, ok := event.Parse(text)
+		if !ok {
+			refuse(c.Exchange, missing)
+			return
+		}
+		found, err := a.options.Outbox.Event(c.ctx, e.Merchant, ref)
+		if c.failed(err, missing) {
+			return
+		}
+		q.From, q.To = found.Number, found.Number
+	} else if p := replayRange(m, &q); p.reason != "" {
 		refuse(c.Exchange, p)
 		return
 	}
 	n, last, err := a.options.Outbox.Replay(c.ctx, a.options.Clock.Now(), q)
-	if err != nil {
-		c.trouble(err, reject.QueueFull)
+	if c.failed(err, noEndpoint) {
 		return
 	}
-	c.done(http.StatusAccepted, appendReplayed(nil, n, last, last > 0 && last < q.To))
+	// Numbers have no gaps, so they tell how many events were looked at: a full batch means that there may be
+	// more of them.
+	looked := last - q.From + 1
+	if q.Dead {
+		looked = int64(n)
+	}
+	c.done(http.StatusAccepted, appendReplayed(nil, n, last, looked >= replayBatch && last < q.To))
 }
 
-// replayed reads which events to send again.
-func (a *API) replayed(ctx context.Context, m members, e event.Endpoint) (storage.ReplayQuery, problem) {
-	wrong := problem{reason: reject.ReplayInvalid, source: "body"}
-	q := storage.ReplayQuery{Endpoint: e, From: 1, To: 1<<63 - 1, Limit: replayBatch}
-	_, from := m["from"]
-	_, to := m["to"]
-	failed, dead := m["failed"]
-	name, one := m["eventId"]
-	switch {
-	case one && !from && !to && !dead:
-		text, _ := stringOf(name)
-		ref, ok := event.Parse(text)
-		if !ok {
-			return q, problem{reason: reject.EventNotFound, source: "eventId"}
+// replayRange reads from which number to which events are sent again, and whether only those that failed.
+func replayRange(m members, q *storage.ReplayQuery) problem {
+	ok, bounded := true, false
+	for _, bound := range []struct {
+		name string
+		to   *int64
+	}{{"from", &q.From}, {"to", &q.To}} {
+		if raw, sent := m[bound.name]; sent {
+			n, good := wholeNumber(string(raw), 1<<62)
+			*bound.to, bounded, ok = n, true, ok && good && n > 0
 		}
-		found, err := a.options.Outbox.Event(ctx, e.Merchant, ref)
-		if err != nil {
-			return q, problem{reason: reject.EventNotFound, source: "eventId"}
-		}
-		q.From, q.To = found.Number, found.Number
-		return q, problem{}
-	case one || !from && !to && !dead, dead && string(failed) != "true":
-		return q, wrong
 	}
-	q.Dead = dead
-	ok, okToo := true, true
-	if from {
-		q.From, ok = wholeNumber(string(m["from"]), 1<<62)
+	if raw, sent := m["failed"]; sent {
+		q.Dead, ok = true, ok && string(raw) == "true"
 	}
-	if to {
-		q.To, okToo = wholeNumber(string(m["to"]), 1<<62)
+	if m.any("eventId") || !ok || !bounded && !q.Dead || q.From > q.To {
+		return problem{reason: reject.ReplayInvalid, source: "body"}
 	}
-	if !ok || !okToo || q.From > q.To {
-		return q, wrong
-	}
-	return q, problem{}
+	return problem{}
 }
 
 // listDeliveries answers GET …/deliveries, newest event first.
 func (a *API) listDeliveries(c *call, e event.Endpoint) {
 	q := storage.DeliveryQuery{Endpoint: e.ID, Limit: defaultLimit}
 	values, err := url.ParseQuery(c.request.URL.RawQuery)
-	if p := deliveryFilters(values, &q, testPrefix(e.ID)); p.reason != "" || err != nil {
+	if p := deliveryFilters(values, &q); p.reason != "" || err != nil {
 		if p.reason == "" {
 			p = problem{reason: reject.CursorInvalid, source: "cursor"}
 		}
@@ -353,22 +366,23 @@ func (a *API) listDeliveries(c *call, e event.Endpoint) {
 }
 
 // deliveryFilters reads the parameters of the list of deliveries. A cursor is the id of the last delivery.
-func deliveryFilters(values url.Values, q *storage.DeliveryQuery, prefix string) problem {
+func deliveryFilters(values url.Values, q *storage.DeliveryQuery) problem {
 	for _, name := range []string{"limit", "cursor", "state"} {
 		sent := values[name]
 		if len(sent) == 0 {
 			continue
 		}
-		ok, reason := len(sent) == 1, reject.LimitInvalid
+		ok, p := len(sent) == 1, problem{reason: reject.LimitInvalid, source: name}
 		switch name {
 		case "limit":
 			n, good := wholeNumber(sent[0], maxLimit)
 			q.Limit, ok = int(n), ok && good && n > 0
 		case "cursor":
-			reason = reject.CursorInvalid
-			q.Before, ok = sent[0], ok && strings.HasPrefix(sent[0], prefix) && len(sent[0]) < maxCursor
+			p.reason = reject.CursorInvalid
+			q.Before, ok = sent[0], ok && isDelivery(q.Endpoint, sent[0])
 		case "state":
-			reason, q.State = reject.StateInvalid, event.DeliveryState(sent[0])
+			p.reason, p.message = reject.StateInvalid, "state must be waiting, delivered or dead."
+			q.State = event.DeliveryState(sent[0])
 			switch q.State {
 			case event.Waiting, event.Delivered, event.Dead:
 			default:
@@ -376,16 +390,35 @@ func deliveryFilters(values url.Values, q *storage.DeliveryQuery, prefix string)
 			}
 		}
 		if !ok {
-			return problem{reason: reason, source: name}
+			return p
 		}
 	}
 	return problem{}
 }
 
+// isDelivery reports whether text can be the id of a delivery to the endpoint: with the number of an event in
+// 16 digits, or with a ULID of a test's own. Nothing else may be looked for.
+func isDelivery(endpoint, text string) bool {
+	rest, ok := strings.CutPrefix(text, testPrefix(endpoint))
+	if !ok || len(rest) != 16 && len(rest) != ulidSize {
+		return false
+	}
+	for _, r := range rest {
+		if (r < '0' || r > '9') && (len(rest) == 16 || r < 'A' || r > 'Z') {
+			return false
+		}
+	}
+	return true
+}
+
 // getDelivery answers GET …/deliveries/{delivery_id}, with its attempts.
 func (a *API) getDelivery(c *call, e event.Endpoint) {
+	if !isDelivery(e.ID, c.subID) {
+		refuse(c.Exchange, noDelivery)
+		return
+	}
 	d, err := a.options.Outbox.Delivery(c.ctx, e.ID, c.subID)
-	if c.failed(err, problem{reason: reject.DeliveryNotFound, source: "delivery_id"}) {
+	if c.failed(err, noDelivery) {
 		return
 	}
 	attempts, err := a.options.Outbox.AttemptsOf(c.ctx, d.ID)

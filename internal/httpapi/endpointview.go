@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -29,6 +30,11 @@ func (b *body) members() (members, problem) {
 		return nil, problem{reason: reject.BodyInvalid, source: "body"}
 	}
 	return m, problem{}
+}
+
+// any reports whether one of the names was sent.
+func (m members) any(names ...string) bool {
+	return slices.ContainsFunc(names, func(name string) bool { return m[name] != nil })
 }
 
 func stringOf(raw jsontext.Value) (string, bool) {
@@ -89,11 +95,16 @@ func appendMaybe(b []byte, name string, at int64) []byte {
 	return view.Time(append(append(b, name...), '"'), "", at)
 }
 
-// appendSecrets ends an endpoint with its token and secret.
-func (a *API) appendSecrets(b []byte, e *event.Endpoint) []byte {
-	b = append(b, `,"token":"`...)
+// appendToken adds the token to a rendered endpoint.
+func (a *API) appendToken(b []byte, e *event.Endpoint) []byte {
+	b = append(b[:len(b)-1], `,"token":"`...)
 	b = append(b, a.options.Webhooks.Token(e.ID, 1).Reveal()...)
-	b = append(b, `","secret":"`...)
+	return append(b, `"}`...)
+}
+
+// appendSecret adds the newest secret to a rendered endpoint.
+func (a *API) appendSecret(b []byte, e *event.Endpoint) []byte {
+	b = append(b[:len(b)-1], `,"secret":"`...)
 	b = append(b, a.options.Webhooks.Secret(e.ID, e.Secret).Reveal()...)
 	return append(b, `"}`...)
 }

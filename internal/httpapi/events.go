@@ -23,6 +23,9 @@ const (
 	maxScan = 5000
 	// scanPage is how many it reads at once.
 	scanPage = 500
+	// restAfter is how long a waiting feed rests after news that were not its own: a busy merchant next door
+	// must not make it read all the time.
+	restAfter = 50 * time.Millisecond
 )
 
 // feedQuery is an understood query of the feed.
@@ -79,21 +82,7 @@ func (a *API) feed(c *call) {
 		refuse(c.Exchange, p)
 		return
 	}
-	var found []event.Event
-	next, err := q.after, error(nil)
-	until := clock.System{}.Now() + q.wait.Microseconds()
-	for {
-		news := a.options.News() // taken before reading, so that nothing comes in between unheard
-		found, next, err = a.scan(c.ctx, c.Merchant, q)
-		left := time.Duration(until-clock.System{}.Now()) * time.Microsecond
-		if err != nil || len(found) > 0 || left <= 0 {
-			break
-		}
-		q.after = next
-		if !wait(c.ctx, news, min(left, askEvery)) {
-			break // the caller has gone, or the server stops
-		}
-	}
+	found, next, err := a.await(c, q)
 	if err != nil {
 		c.trouble(err, reject.QueueFull)
 		return
@@ -106,6 +95,30 @@ func (a *API) feed(c *call) {
 		b = view.Event(b, &found[i])
 	}
 	c.read(append(view.Minor(b, `],"nextAfter":`, next), '}'))
+}
+
+// await reads the next events that the query wants. When there are none it waits for them, until the query's
+// time is over, the caller has gone or the server stops.
+func (a *API) await(c *call, q feedQuery) (found []event.Event, next int64, err error) {
+	until := clock.System{}.Now() + q.wait.Microseconds()
+	for again := false; ; again = true {
+		news := a.options.News() // taken before reading, so that nothing comes in between unheard
+		found, next, err = a.scan(c.ctx, c.Merchant, q)
+		if again && err != nil && c.ctx.Err() != nil {
+			return nil, q.after, nil // interrupted in the middle of waiting: up to here there was nothing
+		}
+		left := time.Duration(until-clock.System{}.Now()) * time.Microsecond
+		if err != nil || len(found) > 0 || next-q.after >= maxScan || left <= 0 {
+			return found, next, err
+		}
+		q.after = next
+		if again {
+			clock.Pause(c.ctx, min(left, restAfter))
+		}
+		if !wait(c.ctx, news, min(left, askEvery)) {
+			return nil, next, nil
+		}
+	}
 }
 
 // wait returns when there are news or the time is over; false when ctx ended.

@@ -31,6 +31,7 @@ import (
 	"plexy/internal/storage"
 	"plexy/internal/storage/memory"
 	"plexy/internal/vault"
+	"plexy/internal/webhook"
 )
 
 // noon is the manual clock's first moment: 2026-02-19T10:18:58.123456Z.
@@ -47,6 +48,8 @@ type rig struct {
 	handler http.Handler
 	log     *logged
 	flush   func()
+	hooks   webhook.Key
+	news    *news
 	made    atomic.Int64 // transaction ids
 	// shop and rival are two merchants' API keys.
 	shop, rival string
@@ -74,6 +77,38 @@ func (v *vaults) Refresh(context.Context) error {
 		v.current = v.next
 	}
 	return nil
+}
+
+// news are told to whoever waits, as by the sequencer.
+type news struct {
+	mu   sync.Mutex
+	next chan struct{}
+}
+
+func (n *news) wait() <-chan struct{} {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.next
+}
+
+func (n *news) tell() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	close(n.next)
+	n.next = make(chan struct{})
+}
+
+// number gives every committed event its number, as the sequencer does, and tells of it.
+func (r *rig) number(t testing.TB) {
+	t.Helper()
+	for {
+		n, err := r.store.Number(context.Background(), r.clock.Now(), 1000)
+		check(t, err)
+		if n == 0 {
+			break
+		}
+	}
+	r.news.tell()
 }
 
 // logged is a log's destination.
@@ -131,9 +166,12 @@ func newRigOn(t testing.TB, store storage.Storage, changes ...change) *rig {
 	r.shopID, r.shop = r.merchant(t, "Shop")
 	_, r.rival = r.merchant(t, "Rival")
 
+	r.hooks, r.news = must(webhook.NewKey(master.WebhookKey()))(t), &news{next: make(chan struct{})}
 	o := httpapi.Options{
 		Reader: r.store, Keys: r.store, Vaults: r.vaults, Stem: r.stem, Clock: r.clock,
 		FingerprintKey: master.FingerprintKey(),
+		Outbox:         r.store, News: r.news.wait, Webhooks: r.hooks, NewID: r.ids.New,
+		CheckURL: webhook.NewGuard(webhook.Rules{Sandbox: true}).Check,
 	}
 	log := server.NewLog(r.log, nil)
 	r.flush = log.Flush
@@ -242,7 +280,7 @@ func (r *rig) send(q ask, body io.Reader) *answer {
 	if q.key != "" {
 		request.Header.Set("Authorization", q.key)
 	}
-	if q.method == http.MethodPost {
+	if q.method == http.MethodPost || q.method == http.MethodPatch {
 		request.Header.Set("Content-Type", "application/json")
 	}
 	for name, values := range q.header {
