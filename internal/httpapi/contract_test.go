@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -18,7 +19,9 @@ import (
 	"plexy/internal/commit"
 	"plexy/internal/core/machine"
 	"plexy/internal/core/reject"
+	"plexy/internal/event"
 	"plexy/internal/httpapi"
+	"plexy/internal/id"
 	"plexy/internal/server"
 	"plexy/internal/storage"
 )
@@ -81,18 +84,21 @@ func (c *contract) observe(r *http.Request, body []byte, a *answer) {
 	}
 }
 
-// matchPath matches a path of the file, whose only parameter is the transaction's id.
+// matchPath matches a path of the file, where a name in braces stands for one segment.
 func matchPath(template, path string) (map[string]string, bool) {
-	before, after, has := strings.Cut(template, "{wallet_transaction_id}")
-	if !has {
-		return nil, template == path
-	}
-	id, ok := strings.CutPrefix(path, before)
-	if !ok {
+	names, texts := strings.Split(template, "/"), strings.Split(path, "/")
+	if len(names) != len(texts) {
 		return nil, false
 	}
-	id, ok = strings.CutSuffix(id, after)
-	return map[string]string{"wallet_transaction_id": id}, ok && id != "" && !strings.Contains(id, "/")
+	parameters := map[string]string{}
+	for i, name := range names {
+		if strings.HasPrefix(name, "{") && texts[i] != "" {
+			parameters[strings.Trim(name, "{}")] = texts[i]
+		} else if name != texts[i] {
+			return nil, false
+		}
+	}
+	return parameters, true
 }
 
 // reasonsOf are the reasons that an answer of the file may have; {""} for an answer that is no error.
@@ -219,6 +225,27 @@ func TestEveryAnswerOfTheFileIsGiven(t *testing.T) {
 	})
 }
 
+// TestTheFileAndTheTableOfEventsAreTheSame: names, meanings and order.
+func TestTheFileAndTheTableOfEventsAreTheSame(t *testing.T) {
+	names := loadContract(t).doc.Components.Schemas["EventName"].Value
+	var inFile, inCode []string
+	for _, name := range names.Enum {
+		inFile = append(inFile, name.(string))
+	}
+	table := ""
+	for _, kind := range event.Kinds() {
+		inCode = append(inCode, kind.Name)
+		table += fmt.Sprintf("| `%s` | %s |\n", kind.Name, kind.What)
+	}
+	if !slices.Equal(inFile, inCode) {
+		t.Errorf("events in the file %v, in the code %v", inFile, inCode)
+	}
+	const head = "| --- | --- |\n"
+	if _, inFile, _ := strings.Cut(names.Description, head); inFile != table {
+		t.Errorf("the table of events in the file is\n%s\nand should be\n%s", inFile, table)
+	}
+}
+
 // driveGood walks through everything that succeeds, and through refusals of the real machine.
 func driveGood(t *testing.T, c *contract) {
 	r := newRig(t)
@@ -251,6 +278,127 @@ func driveGood(t *testing.T, c *contract) {
 			t.Errorf("%s: %d %s", path, a.status, a.body)
 		}
 	}
+	driveWebhooks(t, c, r, driveEvents(t, r))
+}
+
+// driveEvents reads what the operations of the rig have left in the feed, and returns one event's id.
+func driveEvents(t *testing.T, r *rig) string {
+	r.number(t)
+	page := r.get("/v1/events?limit=100")
+	kinds, id := map[any]bool{}, ""
+	for _, e := range items(page) {
+		kinds[e["name"]], id = true, e["id"].(string)
+		if a := r.get("/v1/events/" + id); a.status != 200 {
+			t.Errorf("%s: %d %s", id, a.status, a.body)
+		}
+	}
+	if len(kinds) < 5 {
+		t.Errorf("the feed has events of %d kinds only: %v", len(kinds), kinds)
+	}
+	for _, query := range []string{
+		"after=2&limit=1&wait=1", "type=wallet.transaction.captured", "after=4611686018427387904",
+	} {
+		if a := r.get("/v1/events?" + query); a.status != 200 {
+			t.Errorf("%s: %d %s", query, a.status, a.body)
+		}
+	}
+	return id
+}
+
+// driveWebhooks walks through the life of endpoints, with the bodies that the file has as examples.
+func driveWebhooks(t *testing.T, c *contract, r *rig, eventID string) {
+	const endpoints, one = "/v1/webhook-endpoints", "/v1/webhook-endpoints/{endpoint_id}"
+	endpoint := ""
+	send := func(method, path string, status int) (last *answer) {
+		t.Helper()
+		item := c.doc.Paths.Value(path)
+		for _, body := range examplesOf(t, item.GetOperation(method)) {
+			body = strings.Replace(body, "evt_01JDM3Z7V8H8Q2X9K0R1ABCD12_2", eventID, 1)
+			last = r.do(ask{method, strings.Replace(path, "{endpoint_id}", endpoint, 1), r.shop, body, nil})
+			if last.status != status {
+				t.Errorf("%s %s %s: %d %s", method, path, body, last.status, last.body)
+			}
+		}
+		return last
+	}
+	send("POST", endpoints, 201)
+	endpoint = items(r.get(endpoints))[0]["id"].(string) // of the first example: it wants all events
+	send("POST", one+"/replay", 202)
+	for _, kind := range event.Kinds() {
+		body := `{"eventType":"` + kind.Name + `"}`
+		a := r.do(ask{"POST", endpoints + "/" + endpoint + "/test", r.shop, body, nil})
+		if a.status != 202 {
+			t.Errorf("a test of %s: %d %s", kind.Name, a.status, a.body)
+		}
+	}
+	send("POST", one+"/test", 202)
+	send("POST", one+"/rotate-secret", 200)
+	send("PATCH", one, 200)
+	tried := attempt(t, r, endpoint)
+	for _, path := range []string{
+		"", "/deliveries", "/deliveries?limit=1", "/deliveries?state=dead", "/deliveries/" + tried[0],
+		"/deliveries/" + tried[1], "/deliveries?cursor=" + tried[0],
+	} {
+		if a := r.get(endpoints + "/" + endpoint + path); a.status != 200 {
+			t.Errorf("%s: %d %s", path, a.status, a.body)
+		}
+	}
+	all, err := r.store.DeliveriesOf(t.Context(), storage.DeliveryQuery{Endpoint: endpoint, Limit: 100})
+	check(t, err)
+	for _, d := range all {
+		if d.Object == "" {
+			c.fits("Event", d.Body)
+		}
+	}
+	send("DELETE", one, 200)
+}
+
+// examplesOf are the bodies that the file has as examples of a request, and none where none is needed.
+func examplesOf(t *testing.T, o *openapi3.Operation) (bodies []string) {
+	if o.RequestBody == nil {
+		return []string{""}
+	}
+	for _, e := range o.RequestBody.Value.Content["application/json"].Examples {
+		bodies = append(bodies, jsonOf(t, e.Value.Value))
+	}
+	slices.Sort(bodies)
+	if !o.RequestBody.Value.Required {
+		bodies = append(bodies, "")
+	}
+	return bodies
+}
+
+// attempt notes attempts at an endpoint's deliveries as a worker would: one got no answer, and then 204; the
+// other never got one and is dead. It returns their ids.
+func attempt(t *testing.T, r *rig, endpoint string) []string {
+	t.Helper()
+	due, err := r.store.DueDeliveries(t.Context(), endpoint, r.clock.Now(), 2)
+	check(t, err)
+	if len(due) < 2 {
+		t.Fatalf("%d deliveries are due", len(due))
+	}
+	good, bad := due[0].Delivery, due[1].Delivery
+	note := func(d *event.Delivery, state event.DeliveryState, status int, why string) {
+		d.State, d.Attempts = state, d.Attempts+1
+		check(t, r.store.Finish(t.Context(), r.clock.Now(), []storage.Result{{Delivery: *d, Attempt: event.Attempt{
+			Delivery: d.ID, Number: d.Attempts, At: r.clock.Now(), Micros: 1500, Status: status, Error: why,
+			Response: []byte("for staff only"),
+		}}}, []storage.Health{{Endpoint: endpoint, FailingSince: r.clock.Now()}}))
+	}
+	note(&good, event.Waiting, 0, "the connection was refused")
+	note(&good, event.Delivered, 204, "")
+	note(&bad, event.Dead, 503, "answered 503")
+	return []string{good.ID, bad.ID}
+}
+
+// fits checks JSON against a schema of the file.
+func (c *contract) fits(schema string, text []byte) {
+	c.t.Helper()
+	var value any
+	check(c.t, json.Unmarshal(text, &value))
+	if err := c.doc.Components.Schemas[schema].Value.VisitJSON(value); err != nil {
+		c.t.Errorf("%s is no %s: %v", text, schema, err)
+	}
 }
 
 // drive is one answer to be provoked.
@@ -262,10 +410,12 @@ type drive struct {
 // run provokes the answer on a rig of its own, with a committer that says what it is told.
 func (d drive) run(t *testing.T, c *contract) {
 	t.Helper()
-	path := strings.Replace(d.path, "{wallet_transaction_id}", "wt_01JDM3Z7V8H8Q2X9K0R1ABCD12", 1)
-	q := ask{method: d.method, path: path, header: http.Header{}}
-	if d.method == "POST" {
-		q.body = replaced("", "")
+	q := ask{method: d.method, path: d.path, header: http.Header{}}
+	for name, id := range driven {
+		q.path = strings.Replace(q.path, "{"+name+"}", id, 1)
+	}
+	if d.method == "POST" || d.method == "PATCH" {
+		q.body = d.goodBody()
 		q.header = idem("k")
 	}
 	keyed, rate := true, 0
@@ -286,11 +436,14 @@ func (d drive) run(t *testing.T, c *contract) {
 		o.Commit, o.Rate, s.Ready = committer(d.decide), rate, ready
 		switch d.reason {
 		case reject.QueueFull:
-			o.Reader = noReader{r.store, storage.ErrUnavailable}
+			o.Reader, o.Outbox = noReader{r.store, storage.ErrUnavailable}, noOutbox{r.store, storage.ErrUnavailable}
+		case reject.OutcomeUnknown:
+			o.Outbox = noChanges{r.store, storage.ErrUncertain}
 		case reject.InternalError:
-			o.Reader = noReader{r.store, nil} // panics
+			o.Reader, o.Outbox = noReader{r.store, nil}, noOutbox{r.store, nil} // panic
 		}
 	})
+	d.prepare(t, r)
 	if keyed && q.key == "" {
 		q.key = r.shop
 	}
@@ -303,15 +456,60 @@ func (d drive) run(t *testing.T, c *contract) {
 	}
 }
 
+// driven are the ids of what a drive asks for. Of these only the endpoint is there.
+var driven = map[string]string{
+	"wallet_transaction_id": "wt_01JDM3Z7V8H8Q2X9K0R1ABCD12",
+	"event_id":              "evt_01JDM3Z7V8H8Q2X9K0R1ABCD12_2",
+	"endpoint_id":           "whe_01JDM5B2N7R4T6V8X0Z1ABCD34",
+	"delivery_id":           "whd_01JDM5B2N7R4T6V8X0Z1ABCD34_0000000000004711",
+}
+
+// goodBody is what the route accepts.
+func (d drive) goodBody() string {
+	if strings.HasPrefix(d.path, "/v1/webhook-endpoints") {
+		return `{"url":"http://localhost:3000/hook","failed":true}` // each route ignores what is another's
+	}
+	return replaced("", "")
+}
+
+// prepare makes the endpoint that is asked for, or as many as there can be.
+func (d drive) prepare(t *testing.T, r *rig) {
+	t.Helper()
+	endpoint := event.Endpoint{
+		ID: driven["endpoint_id"], Merchant: r.shopID, URL: "https://shop.example/plexy", State: event.Enabled,
+		Secret: 1,
+	}
+	if d.reason != reject.EndpointNotFound {
+		check(t, r.store.CreateEndpoint(t.Context(), endpoint, auditOf(r)))
+	}
+	for n := 1; d.reason == reject.TooManyEndpoints && n < event.MaxEndpoints; n++ {
+		endpoint.ID = r.ids.New(id.Endpoint)
+		check(t, r.store.CreateEndpoint(t.Context(), endpoint, auditOf(r)))
+	}
+}
+
 // spoil puts the fault into a request.
 func (d drive) spoil(q *ask) {
 	wrong := map[reject.Reason]string{
 		reject.AmountInvalid: replaced("amount", "0"), reject.PhoneInvalid: replaced("phoneNumber", `"1"`),
 		reject.IINInvalid: replaced("iin", `"1"`), reject.CurrencyInvalid: replaced("currency", `"kzt"`),
 		reject.BodyInvalid: "{", reject.BodyTooLarge: strings.Repeat(" ", 256<<10+1),
+		reject.URLInvalid: `{"url":"ftp://shop.example"}`, reject.EventTypesInvalid: `{"eventTypes":["paid"]}`,
+		reject.OrderedInvalid: `{"ordered":1}`, reject.OverlapInvalid: `{"overlapHours":169}`,
+		reject.ReplayInvalid: `{}`,
 	}
 	if body, ok := wrong[d.reason]; ok {
 		q.body = body
+		return
+	}
+	query := map[reject.Reason]string{
+		reject.LimitInvalid: "limit", reject.CursorInvalid: "cursor", reject.StatusInvalid: "status",
+		reject.CreatedFromInvalid: "createdFrom", reject.CreatedToInvalid: "createdTo",
+		reject.OrderReferenceInvalid: "orderReference", reject.AfterInvalid: "after", reject.WaitInvalid: "wait",
+		reject.EventTypeInvalid: "type", reject.StateInvalid: "state",
+	}
+	if name, ok := query[d.reason]; ok && d.method == "GET" {
+		q.path += "?" + name + "=" + strings.Repeat("x", 256)
 		return
 	}
 	switch d.reason {
@@ -323,19 +521,15 @@ func (d drive) spoil(q *ask) {
 		q.header.Del("Idempotency-Key")
 	case reject.IdempotencyKeyInvalid:
 		q.header.Set("Idempotency-Key", "a b")
-	case reject.LimitInvalid:
-		q.path += "?limit=0"
-	case reject.CursorInvalid:
-		q.path += "?cursor=0"
-	case reject.StatusInvalid:
-		q.path += "?status=0"
-	case reject.CreatedFromInvalid:
-		q.path += "?createdFrom=0"
-	case reject.CreatedToInvalid:
-		q.path += "?createdTo=0"
 	case reject.OrderReferenceInvalid:
-		if q.body = replaced("orderReference", `""`); q.method == "GET" {
-			q.body, q.path = "", q.path+"?orderReference="
+		q.body = replaced("orderReference", `""`)
+	case reject.EventTypeInvalid:
+		q.body = `{"eventType":"paid"}`
+	case reject.StateInvalid:
+		q.body = `{"url":"https://shop.example","state":"paused"}`
+	case reject.EventNotFound:
+		if q.method == "POST" {
+			q.body = `{"eventId":"` + driven["event_id"] + `"}`
 		}
 	}
 }

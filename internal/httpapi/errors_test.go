@@ -83,7 +83,8 @@ func errorsDoc(t *testing.T) string {
 			kind = "validationError"
 		}
 		kept := ""
-		if row.Class == reject.Refused && row.Reason != reject.IdempotencyKeyReused {
+		if row.Class == reject.Refused && row.Reason != reject.IdempotencyKeyReused &&
+			row.Reason != reject.TooManyEndpoints {
 			kept = "kept"
 		}
 		lines = append(lines, line{status, fmt.Sprintf("| %s | %d · %s | `%s` | %s | %s |\n",

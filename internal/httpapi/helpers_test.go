@@ -8,9 +8,11 @@ import (
 
 	"plexy/internal/access"
 
+	"plexy/internal/core/journal"
 	"plexy/internal/core/machine"
 	"plexy/internal/core/wallet"
 	"plexy/internal/customer"
+	"plexy/internal/event"
 	"plexy/internal/id"
 	"plexy/internal/storage"
 	"plexy/internal/vault"
@@ -69,6 +71,50 @@ func (n noReader) orPanic() error {
 		panic("an assertion about a read")
 	}
 	return n.why
+}
+
+// noOutbox is an outbox that cannot be reached; without a why, asking panics.
+type noOutbox struct {
+	storage.Outbox
+	why error
+}
+
+func (n noOutbox) orPanic() error { return noReader{why: n.why}.orPanic() }
+
+func (n noOutbox) Events(context.Context, string, int64, int) ([]event.Event, error) {
+	return nil, n.orPanic()
+}
+
+func (n noOutbox) Event(context.Context, string, journal.Ref) (event.Event, error) {
+	return event.Event{}, n.orPanic()
+}
+
+func (n noOutbox) Endpoint(context.Context, string, string) (event.Endpoint, error) {
+	return event.Endpoint{}, n.orPanic()
+}
+
+func (n noOutbox) EndpointsOf(context.Context, string) ([]event.Endpoint, error) {
+	return nil, n.orPanic()
+}
+
+func (n noOutbox) CreateEndpoint(context.Context, event.Endpoint, machine.Audit) error {
+	return n.orPanic()
+}
+
+// noChanges is an outbox that can be read and not changed.
+type noChanges struct {
+	storage.Outbox
+	why error
+}
+
+func (n noChanges) CreateEndpoint(context.Context, event.Endpoint, machine.Audit) error { return n.why }
+func (n noChanges) SetEndpoint(context.Context, event.Endpoint, machine.Audit) error    { return n.why }
+func (n noChanges) CreateDelivery(context.Context, event.Delivery) error                { return n.why }
+
+func (n noChanges) DeleteEndpoint(context.Context, string, string, machine.Audit) error { return n.why }
+
+func (n noChanges) Replay(context.Context, int64, storage.ReplayQuery) (int, int64, error) {
+	return 0, 0, n.why
 }
 
 // noKeys is a database whose keys cannot be read.
