@@ -180,7 +180,9 @@ type watched struct {
 	looks  int
 }
 
-func (w *watched) Events(ctx context.Context, merchant string, after int64, limit int) ([]event.Event, error) {
+func (w *watched) Events(
+	ctx context.Context, merchant string, after int64, limit int,
+) ([]event.Event, error) {
 	w.looks++
 	if w.meddle != nil {
 		w.meddle(ctx, w.looks)
@@ -201,8 +203,8 @@ func newWatched(t *testing.T, more ...change) (*rig, *watched) {
 	})...), w
 }
 
-// TestNewsAreAnsweredAtOnce: a feed that waits looks by itself every half second, so what comes sooner came by
-// the news. One of five may be enough on a busy machine; without news none could be.
+// TestNewsAreAnsweredAtOnce: a feed that waits looks by itself every half second, so what comes sooner came
+// by the news. One of five may be enough on a busy machine; without news none could be.
 func TestNewsAreAnsweredAtOnce(t *testing.T) {
 	r, w := newWatched(t)
 	r.fund(t, 1, "KZT", 100_000)
