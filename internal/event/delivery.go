@@ -36,8 +36,11 @@ const (
 	Disabled EndpointState = "disabled" // its events are replayed when it is enabled again, if wanted
 )
 
-// MaxEndpoints is how many endpoints a merchant can have.
-const MaxEndpoints = 16
+// Bounds of endpoints.
+const (
+	MaxEndpoints = 16   // per merchant
+	MaxURL       = 1024 // bytes of an address
+)
 
 // Wants reports whether the endpoint is told of events with this name.
 func (e Endpoint) Wants(name string) bool { return len(e.Types) == 0 || slices.Contains(e.Types, name) }

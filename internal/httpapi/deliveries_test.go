@@ -117,7 +117,8 @@ func TestADeliveryTellsOfItsAttempts(t *testing.T) {
 	if a := r.at("GET", all, "/deliveries/"+two, ""); a.body != want {
 		t.Errorf("dead:\n%s\nwant\n%s", a.body, want)
 	}
-	if a := r.at("GET", captures, "/deliveries/"+two, ""); a.status != 404 || a.reason() != "delivery_not_found" {
+	a := r.at("GET", captures, "/deliveries/"+two, "")
+	if a.status != 404 || a.reason() != "delivery_not_found" {
 		t.Errorf("by way of another endpoint: %d %s", a.status, a.body)
 	}
 	if a := r.at("GET", all, "", ""); a.text("failingSince") == "" {

@@ -247,8 +247,8 @@ func testIsolation(t *testing.T, r *rig) {
 			testIsolationOf(t, r, route, foreign, own)
 		}
 	}
-	if asked != 13 {
-		t.Errorf("%d routes have an id, want 13", asked)
+	if asked != 14 {
+		t.Errorf("%d routes have an id, want 14", asked)
 	}
 	testIsolationOfLists(t, r, own, foreign[1].id)
 	if after := look(); after != before {
