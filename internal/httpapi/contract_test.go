@@ -271,7 +271,8 @@ func driveGood(t *testing.T, c *contract) {
 	r.clock.Advance(week.Microseconds())
 	r.operate(tx, "capture", 1)
 	for _, path := range []string{
-		"/v1/wallet/transaction/" + tx, "/v1/wallet/transaction/" + tx + "/explain", "/v1/wallet/transactions", "/v1/wallet/transactions/?limit=1",
+		"/v1/wallet/transaction/" + tx, "/v1/wallet/transaction/" + tx + "/explain",
+		"/v1/wallet/transactions", "/v1/wallet/transactions/?limit=1",
 		"/v1/wallet/transactions/?status=FAILED&createdFrom=2026-01-01T00:00:00Z", "/healthz", "/readyz",
 	} {
 		if a := r.get(path); a.status != 200 {
