@@ -246,6 +246,20 @@ func TestTheFileAndTheTableOfEventsAreTheSame(t *testing.T) {
 	}
 }
 
+func TestTheFileAndTheBoundsAreTheSame(t *testing.T) {
+	schemas := loadContract(t).doc.Components.Schemas
+	for _, s := range []*openapi3.SchemaRef{
+		schemas["EventTypes"], schemas["WebhookEndpoint"].Value.Properties["eventTypes"],
+	} {
+		if *s.Value.MaxItems != uint64(len(event.Kinds())) {
+			t.Errorf("%d types in the file, %d in the code", *s.Value.MaxItems, len(event.Kinds()))
+		}
+	}
+	if longest := schemas["EndpointURL"].Value.MaxLength; *longest != event.MaxURL {
+		t.Errorf("a URL can have %d characters in the file, %d in the code", *longest, event.MaxURL)
+	}
+}
+
 // driveGood walks through everything that succeeds, and through refusals of the real machine.
 func driveGood(t *testing.T, c *contract) {
 	r := newRig(t)
@@ -322,8 +336,10 @@ func driveWebhooks(t *testing.T, c *contract, r *rig, eventID string) {
 		}
 		return last
 	}
-	send("POST", endpoints, 201)
-	endpoint = items(r.get(endpoints))[0]["id"].(string) // of the first example: it wants all events
+	endpoint = send("POST", endpoints, 201).text("id")
+	if all := r.get(endpoints); all.status != 200 || len(items(all)) != 2 {
+		t.Errorf("endpoints: %d %s", all.status, all.body)
+	}
 	send("POST", one+"/replay", 202)
 	for _, kind := range event.Kinds() {
 		body := `{"eventType":"` + kind.Name + `"}`
@@ -350,6 +366,10 @@ func driveWebhooks(t *testing.T, c *contract, r *rig, eventID string) {
 		if d.Object == "" {
 			c.fits("Event", d.Body)
 		}
+	}
+	ulid, _, _ := strings.Cut(strings.TrimPrefix(eventID, "evt_"), "_")
+	if a := r.get("/v1/wallet/transaction/wt_" + ulid + "/explain"); !strings.Contains(a.body, endpoint[4:]) {
+		t.Errorf("nobody was told of %s: %d %s", ulid, a.status, a.body)
 	}
 	send("DELETE", one, 200)
 }
