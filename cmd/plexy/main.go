@@ -79,7 +79,7 @@ func (c *cli) root() *cobra.Command {
 	settingFlags(flags, "data", "database", "environment", "master_key_file")
 	root.AddCommand(
 		c.serve(), c.migrate(), c.merchant(), c.key(), c.wallet(), c.webhook(), c.listen(), c.explain(), c.verify(),
-		c.backup(), c.vault(), c.config(), c.bench(), c.version(),
+		c.backup(), c.vault(), c.config(), c.sandbox(), c.bench(), c.version(),
 	)
 	c.watch(root)
 	return root

@@ -43,19 +43,26 @@ type App struct {
 	Config  config.Config
 	Storage storage.Storage
 
-	clock     clock.Clock
-	ids       *id.Maker
-	master    *vault.Master
-	vaults    *Vaults
-	actor     string
-	drops     func() uint64 // see place.open
-	unclaim   func() error  // nil when nothing was claimed
-	keyMade   bool          // this call made the master key's file
-	installed bool          // this call made the installation
+	machine     clock.Clock // the machine's, for what is no business of a sandbox's clock
+	test        *clock.Test // the sandbox's; nil in production
+	moved       bell        // rings when the test clock was changed
+	clock       clock.Clock // one of the two: the time of everything that is recorded
+	ids         *id.Maker
+	master      *vault.Master
+	vaults      *Vaults
+	environment string // of the installation, whatever this process was told
+	actor       string
+	drops       func() uint64 // see place.open
+	unclaim     func() error  // nil when nothing was claimed
+	keyMade     bool          // this call made the master key's file
+	installed   bool          // this call made the installation
 }
 
 func newApp(cfg config.Config, o Options) *App {
-	return &App{Config: cfg, clock: clockOf(cfg), ids: id.NewMaker(), actor: o.Actor}
+	a := &App{Config: cfg, machine: clockOf(cfg), actor: o.Actor}
+	a.clock = a.machine
+	a.ids = id.NewMakerAt(func() int64 { return a.clock.Now() })
+	return a
 }
 
 // Close closes the storage.

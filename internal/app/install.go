@@ -62,15 +62,21 @@ func (a *App) open(ctx context.Context, p place, o Options, empty bool) error {
 		return fmt.Errorf("%w (plexy migrate brings an older schema up to date)", err)
 	}
 	if empty {
-		return a.install(ctx, o.Serve)
+		if err := a.install(ctx, o.Serve); err != nil {
+			return err
+		}
+		return a.startClock(ctx)
 	}
 	// The keys may have been rotated since we peeked; what was accepted has not changed.
 	in, err := a.Storage.Installation(ctx)
 	if err != nil {
 		return err
 	}
-	a.vaults, err = newVaults(a.master, a.Storage, in)
-	return err
+	a.environment = in.Environment
+	if a.vaults, err = newVaults(a.master, a.Storage, in); err != nil {
+		return err
+	}
+	return a.startClock(ctx)
 }
 
 // accept checks that this process fits an installation: its environment, if it was told one, and its
@@ -127,6 +133,7 @@ func (a *App) install(ctx context.Context, serve bool) error {
 	default:
 		a.installed = true
 	}
+	a.environment = in.Environment
 	a.vaults, err = newVaults(a.master, a.Storage, in)
 	return err
 }

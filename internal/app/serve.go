@@ -109,14 +109,15 @@ func (s *Server) start(ctx context.Context, cfg config.Config, out Output) (err 
 	door := httpapi.New(httpapi.Options{
 		Commit: s.committer, Reader: s.app.Storage, Vaults: s.app.vaults, Stem: s.app.ids.Stem,
 		Outbox: s.app.Storage, News: s.sequencer.News, Webhooks: s.hooks, CheckURL: s.sender.Check,
-		NewID: s.app.ids.New,
-		Keys:  newKeyCache(s.app.Storage, s.app.clock, s.app.drops),
-		Clock: s.app.clock, FingerprintKey: s.app.master.FingerprintKey(), Rate: cfg.RateLimit,
+		NewID: s.app.ids.New, Sandbox: s.sandbox(),
+		Keys:  newKeyCache(s.app.Storage, s.app.machine, s.app.drops),
+		Clock: s.app.clock, Machine: s.app.machine,
+		FingerprintKey: s.app.master.FingerprintKey(), Rate: cfg.RateLimit,
 	})
 	s.listener, err = server.Start(server.Options{
 		Listen: cfg.Listen, MetricsListen: cfg.MetricsListen, Door: door, Envelope: httpapi.Envelope,
 		Ready: s.app.Storage.Ready, NewRequestID: func() string { return s.app.ids.New(id.Request) },
-		Clock: s.app.clock, Log: s.log, Metrics: s.metrics,
+		Clock: s.app.machine, Log: s.log, Metrics: s.metrics,
 	})
 	if err != nil {
 		return err

@@ -35,12 +35,39 @@ const (
 	sweepMargin  = int64(time.Hour / time.Microsecond)
 	balanceEvery = 5 * time.Minute
 	taskDeadline = 15 * time.Second
+	// followEvery keeps a server less than half a second behind a change of the test clock.
+	followEvery = 300 * time.Millisecond
 )
 
 // tasks are the loops beside the requests.
 type tasks struct {
 	cancel  context.CancelFunc
 	running sync.WaitGroup
+}
+
+// bell wakes every task at once. The zero bell is ready.
+type bell struct {
+	mu   sync.Mutex
+	next chan struct{} // closed when it rings
+}
+
+// listen returns a channel that is closed when the bell rings next.
+func (b *bell) listen() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.next == nil {
+		b.next = make(chan struct{})
+	}
+	return b.next
+}
+
+func (b *bell) ring() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.next != nil {
+		close(b.next)
+		b.next = nil
+	}
 }
 
 // stop ends the loops and waits for them. What they have submitted is finished by the committer.
@@ -65,17 +92,21 @@ func (s *Server) startTasks() *tasks {
 	if s.app.Config.MetricsListen != "" { // nobody reads it otherwise
 		s.every(ctx, t, "add up the books", balanceEvery, s.addUp)
 	}
+	if s.app.test != nil {
+		s.every(ctx, t, "follow the test clock", followEvery, s.app.followClock)
+	}
 	return t
 }
 
-// every runs task now and then every so often until ctx ends. Errors are logged, and the next run tries
-// again.
+// every runs task now, then every so often and when the bell rings, until ctx ends. Errors are logged, and
+// the next run tries again.
 func (s *Server) every(ctx context.Context, t *tasks, name string, d time.Duration,
 	task func(context.Context) error) {
 	t.running.Go(func() {
 		ticks, stop := clock.Ticks(d)
 		defer stop()
 		for {
+			rung := s.app.moved.listen() // before the task looks at the clock, so that no move of it is missed
 			if err := task(ctx); err != nil && ctx.Err() == nil {
 				s.log.Logger().Error("a background task failed", slog.String("alarm", "task"),
 					slog.String("task", name), slog.String("error", err.Error()))
@@ -84,6 +115,7 @@ func (s *Server) every(ctx context.Context, t *tasks, name string, d time.Durati
 			case <-ctx.Done():
 				return
 			case <-ticks:
+			case <-rung:
 			}
 		}
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"testing"
+	"time"
 
 	"plexy/internal/access"
 	"plexy/internal/clock"
@@ -43,6 +44,7 @@ func newWorker(t *testing.T) *worker {
 	if err := a.install(context.Background(), true); err != nil {
 		t.Fatal(err)
 	}
+	a.test = clock.NewTest(w.clock)
 	w.Server = &Server{app: a, metrics: metric.New(), log: server.NewLog(io.Discard, nil)}
 	w.committer = commit.New(commit.Config{Storage: w.store, Clock: w.clock})
 	t.Cleanup(func() { w.committer.Close(); w.log.Close() })
@@ -245,4 +247,25 @@ func TestKeyCacheIsBounded(t *testing.T) {
 	if len(cache.entries) != 1 {
 		t.Errorf("a full cache holds %d keys after one more", len(cache.entries))
 	}
+}
+
+// TestTasksRunWhenTheClockMoves: nobody waits for the next tick of a task after an advance.
+func TestTasksRunWhenTheClockMoves(t *testing.T) {
+	w := newWorker(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	tasks := &tasks{cancel: cancel}
+	ran := make(chan struct{}, 1)
+	w.every(ctx, tasks, "look", 1000*time.Hour, func(context.Context) error {
+		ran <- struct{}{}
+		return nil
+	})
+	for range 3 {
+		select {
+		case <-ran:
+		case <-time.After(30 * time.Second):
+			t.Fatal("the task does not run")
+		}
+		w.app.setClock(clock.Setting{Version: w.app.test.Setting().Version + 1})
+	}
+	tasks.stop()
 }

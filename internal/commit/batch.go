@@ -96,9 +96,9 @@ func (c *Committer) run(b *Batch, batch []*ticket) {
 	for _, t := range batch {
 		b.Instructions = append(b.Instructions, t.in)
 	}
-	start := c.cfg.Clock.Now()
+	start := clock.System{}.Now() // what it took is the machine's time, whatever a sandbox's clock shows
 	outcomes, err := commit(b)
-	elapsed := time.Duration(c.cfg.Clock.Now()-start) * time.Microsecond
+	elapsed := time.Duration(clock.System{}.Now()-start) * time.Microsecond
 	switch {
 	case err == nil:
 		c.answer(batch, outcomes, nil)

@@ -20,7 +20,7 @@ var mayImport = map[string][]string{
 
 	"clock": {}, "config": {}, "id": {}, "metric": {}, "vault": {},
 
-	"merchant": {"core/money"},
+	"merchant": {"clock", "core/money"},
 	"customer": {"core/money"},
 	"access":   {"merchant"},
 	"event":    {"core/"},
@@ -44,7 +44,7 @@ var mayImport = map[string][]string{
 		"storage", "vault", "view", "webhook"},
 
 	"app":       {"*"},
-	"cmd/plexy": {"app", "bench", "config"},
+	"cmd/plexy": {"app", "bench", "clock", "config"},
 	"api":       {},
 	"receiver":  {}, // merchants import it: it stands alone
 

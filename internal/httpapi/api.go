@@ -39,7 +39,7 @@ type Vaults interface {
 	Refresh(ctx context.Context) error
 }
 
-// Options are what the door needs; all but Rate are required.
+// Options are what the door needs; all but Rate and Sandbox are required.
 type Options struct {
 	Commit Committer
 	Reader storage.Reader
@@ -55,14 +55,18 @@ type Options struct {
 	Keys   KeyFinder
 	Vaults Vaults
 	// Stem makes the first 24 characters of a transaction's ULID; see id.Maker.
-	Stem  func() string
-	Clock clock.Clock
+	Stem func() string
+	// Clock is the installation's, Machine the machine's, by which rates are counted: a sandbox has a time of
+	// its own.
+	Clock, Machine clock.Clock
 	// FingerprintKey keys the digest under which a request's meaning is stored, because that meaning holds
 	// a phone number and an IIN. It must stay the same for as long as idempotency keys are kept, and be the
 	// same in all processes of an installation.
 	FingerprintKey []byte
 	// Rate is how many requests a second, and how many at once, one API key may make; 0 is no limit.
 	Rate int
+	// Sandbox is what only a sandbox has; nil in production, where none of its routes exists.
+	Sandbox Sandbox
 }
 
 // API is the door. It is safe for any number of goroutines.
@@ -77,7 +81,7 @@ type API struct {
 func New(o Options) *API {
 	return &API{
 		options:  o,
-		routes:   matchers(),
+		routes:   matchers(o.Sandbox != nil),
 		limiter:  newLimiter(o.Rate),
 		meanings: newMeanings(o.FingerprintKey),
 	}

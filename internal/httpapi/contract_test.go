@@ -262,7 +262,7 @@ func TestTheFileAndTheBoundsAreTheSame(t *testing.T) {
 
 // driveGood walks through everything that succeeds, and through refusals of the real machine.
 func driveGood(t *testing.T, c *contract) {
-	r := newRig(t)
+	r := newRig(t, func(r *rig, o *httpapi.Options, _ *server.Options) { o.Sandbox = newFakeSandbox(r.clock) })
 	r.seen = c.observe
 	r.fund(t, 1, "KZT", 100_000)
 	tx := r.authorize(1, 15_000, "ORDER-1").text("walletTransactionId")
@@ -288,9 +288,15 @@ func driveGood(t *testing.T, c *contract) {
 		"/v1/wallet/transaction/" + tx, "/v1/wallet/transaction/" + tx + "/explain",
 		"/v1/wallet/transactions", "/v1/wallet/transactions/?limit=1",
 		"/v1/wallet/transactions/?status=FAILED&createdFrom=2026-01-01T00:00:00Z", "/healthz", "/readyz",
+		"/v1/sandbox/clock",
 	} {
 		if a := r.get(path); a.status != 200 {
 			t.Errorf("%s: %d %s", path, a.status, a.body)
+		}
+	}
+	for _, body := range []string{`{"advance":"168h"}`, `{"freeze":true}`, `{"freeze":false,"advance":"7d"}`} {
+		if a := r.do(ask{"POST", "/v1/sandbox/clock", r.shop, body, nil}); a.status != 200 {
+			t.Errorf("%s: %d %s", body, a.status, a.body)
 		}
 	}
 	driveWebhooks(t, c, r, driveEvents(t, r))
@@ -439,6 +445,9 @@ func (d drive) run(t *testing.T, c *contract) {
 		q.body = d.goodBody()
 		q.header = idem("k")
 	}
+	if strings.HasPrefix(q.path, "/v1/sandbox/") {
+		q.body = `{"freeze":true}`
+	}
 	keyed, rate := true, 0
 	ready := func(context.Context) error { return nil }
 	switch d.reason {
@@ -455,12 +464,16 @@ func (d drive) run(t *testing.T, c *contract) {
 	}
 	r := newRig(t, func(r *rig, o *httpapi.Options, s *server.Options) {
 		o.Commit, o.Rate, s.Ready = committer(d.decide), rate, ready
+		sandbox := newFakeSandbox(r.clock)
+		o.Sandbox = sandbox
 		switch d.reason {
 		case reject.QueueFull:
+			sandbox.why = storage.ErrUnavailable
 			o.Reader, o.Outbox = noReader{r.store, storage.ErrUnavailable}, noOutbox{r.store, storage.ErrUnavailable}
 		case reject.OutcomeUnknown:
 			o.Outbox = noChanges{r.store, storage.ErrUncertain}
 		case reject.InternalError:
+			sandbox.Test = nil                                                  // panics, as do
 			o.Reader, o.Outbox = noReader{r.store, nil}, noOutbox{r.store, nil} // panic
 		}
 	})
@@ -517,7 +530,7 @@ func (d drive) spoil(q *ask) {
 		reject.BodyInvalid: "{", reject.BodyTooLarge: strings.Repeat(" ", 256<<10+1),
 		reject.URLInvalid: `{"url":"ftp://shop.example"}`, reject.EventTypesInvalid: `{"eventTypes":["paid"]}`,
 		reject.OrderedInvalid: `{"ordered":1}`, reject.OverlapInvalid: `{"overlapHours":169}`,
-		reject.ReplayInvalid: `{}`,
+		reject.ReplayInvalid: `{}`, reject.ClockInvalid: `{"advance":"a week"}`,
 	}
 	if body, ok := wrong[d.reason]; ok {
 		q.body = body

@@ -332,7 +332,9 @@ func testAMerchantHasSixteenEndpoints(t *testing.T, r *rig) {
 }
 
 func TestARevokedKeyAndTheRateBoundTheNewRoutes(t *testing.T) {
-	r := newRig(t, func(_ *rig, o *httpapi.Options, _ *server.Options) { o.Rate = 2 })
+	r := newRig(t, func(r *rig, o *httpapi.Options, _ *server.Options) {
+		o.Rate, o.Sandbox = 2, newFakeSandbox(r.clock)
+	})
 	key, secret := access.Key{ID: r.ids.New(id.Key), Merchant: r.shopID}, access.NewSecret()
 	key.Hash = access.HashOf(secret)
 	check(t, r.store.CreateKey(t.Context(), key, auditOf(r)))

@@ -7,12 +7,13 @@ import (
 	"testing"
 
 	"plexy/internal/access"
-
+	"plexy/internal/clock"
 	"plexy/internal/core/journal"
 	"plexy/internal/core/machine"
 	"plexy/internal/core/wallet"
 	"plexy/internal/customer"
 	"plexy/internal/event"
+	"plexy/internal/httpapi"
 	"plexy/internal/id"
 	"plexy/internal/storage"
 	"plexy/internal/vault"
@@ -127,4 +128,29 @@ func (n noKeys) KeyByHash(context.Context, access.Hash) (access.Key, error) {
 func jsonOf(t *testing.T, value any) string {
 	t.Helper()
 	return string(must(json.Marshal(value))(t))
+}
+
+// fakeSandbox is a sandbox whose clock no database keeps; with a why, it cannot say.
+type fakeSandbox struct {
+	*clock.Test
+	machine clock.Clock
+	why     error
+}
+
+func newFakeSandbox(machine clock.Clock) *fakeSandbox {
+	return &fakeSandbox{Test: clock.NewTest(machine), machine: machine}
+}
+
+func (f *fakeSandbox) Clock(context.Context) (httpapi.TestClock, error) {
+	now := clock.Time(f.Now()).Format("2006-01-02T15:04:05.000000Z")
+	return httpapi.TestClock{Now: now, Frozen: f.Setting().FrozenAt != 0, Offset: "0s"}, f.why
+}
+
+func (f *fakeSandbox) SetClock(ctx context.Context, c clock.Change, _ string) (httpapi.TestClock, error) {
+	next, err := f.Setting().Changed(c, f.Now(), f.machine.Now())
+	if err != nil {
+		return httpapi.TestClock{}, err
+	}
+	f.Follow(next)
+	return f.Clock(ctx)
 }

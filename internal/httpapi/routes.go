@@ -30,6 +30,7 @@ type Route struct {
 	Idempotency Idempotency
 	Body        bool // whether the route reads a JSON body
 	Waits       bool // whether it may wait for news
+	Sandbox     bool // whether it exists in a sandbox only
 
 	serve func(*API, *call)
 }
@@ -62,6 +63,9 @@ func init() { // not an initializer: the handlers lead back to the table
 		{Method: http.MethodGet, Template: "/v1/wallet/transactions", serve: (*API).list},
 		{Method: http.MethodGet, Template: "/v1/events", Waits: true, serve: (*API).feed},
 		{Method: http.MethodGet, Template: "/v1/events/{event_id}", serve: (*API).event},
+		{Method: http.MethodGet, Template: "/v1/sandbox/clock", Sandbox: true, serve: (*API).showClock},
+		{Method: http.MethodPost, Template: "/v1/sandbox/clock", Sandbox: true, Body: true,
+			serve: (*API).setClock},
 	}
 	routes = append(routes, endpointRoutes()...)
 }
@@ -72,10 +76,13 @@ type matcher struct {
 	literals []string // the text before, between and after the ids
 }
 
-func matchers() []matcher {
+// matchers returns the routes of an installation: all of a sandbox, or those of production.
+func matchers(sandbox bool) []matcher {
 	all := make([]matcher, 0, len(routes))
 	for _, r := range routes {
-		all = append(all, matcher{r, segment.Split(r.Template, -1)})
+		if sandbox || !r.Sandbox {
+			all = append(all, matcher{r, segment.Split(r.Template, -1)})
+		}
 	}
 	return all
 }
@@ -161,7 +168,7 @@ func (a *API) Serve(x *server.Exchange, r *http.Request) {
 		refuse(x, no)
 		return
 	}
-	if !a.limiter.allow(c.Key, a.options.Clock.Now()) {
+	if !a.limiter.allow(c.Key, a.options.Machine.Now()) {
 		refuse(x, problem{reason: reject.RateLimited, source: "Authorization"})
 		return
 	}

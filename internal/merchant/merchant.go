@@ -4,9 +4,9 @@ package merchant
 import (
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
+
+	"plexy/internal/clock"
 )
 
 // Merchant is a business that sells and is paid.
@@ -53,13 +53,13 @@ var ErrSetting = errors.New("unknown setting")
 func (s Settings) Set(name, value string) (Settings, error) {
 	switch name {
 	case "hold_expiry":
-		d, err := duration(value)
+		d, err := clock.Duration(value)
 		if err != nil || d < MinHold || d > MaxHold {
 			return s, fmt.Errorf("%w: hold_expiry must be a duration from 1s to 720h, such as 168h or 7d", ErrSetting)
 		}
 		s.HoldMicros = d.Microseconds()
 	case "approval_expiry":
-		d, err := duration(value)
+		d, err := clock.Duration(value)
 		if err != nil || d < MinApproval || d > MaxApproval {
 			return s, fmt.Errorf("%w: approval_expiry must be a duration from 1s to 24h, such as 10m", ErrSetting)
 		}
@@ -86,12 +86,4 @@ func (s Settings) Map() map[string]string {
 		"hold_expiry":     (time.Duration(s.HoldMicros) * time.Microsecond).String(),
 		"order_reference": reference,
 	}
-}
-
-func duration(text string) (time.Duration, error) {
-	if days, ok := strings.CutSuffix(text, "d"); ok {
-		n, err := strconv.ParseUint(days, 10, 16)
-		return time.Duration(n) * 24 * time.Hour, err
-	}
-	return time.ParseDuration(text)
 }

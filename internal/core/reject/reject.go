@@ -62,6 +62,7 @@ const (
 	EndpointNotFound      Reason = "webhook_endpoint_not_found"
 	DeliveryNotFound      Reason = "delivery_not_found"
 	TooManyEndpoints      Reason = "too_many_webhook_endpoints"
+	ClockInvalid          Reason = "clock_invalid"
 )
 
 // Refusals of the machine, in order of precedence.
@@ -160,6 +161,8 @@ var table = []Row{
 	{EndpointNotFound, NotFound, "There is no such webhook endpoint."},
 	{DeliveryNotFound, NotFound, "There is no such delivery to this endpoint."},
 	{TooManyEndpoints, Refused, "A merchant can have 16 webhook endpoints."},
+	{ClockInvalid, Invalid,
+		"freeze must be true or false, advance a duration from 1us to 87600h that ends before 2100."},
 	{IdempotencyKeyReused, Refused, "This Idempotency-Key was used for a different request."},
 	{IdempotencyInProgress, InProgress, "A request with this Idempotency-Key is still being decided."},
 	{TransactionNotFound, NotFound, "There is no such wallet transaction."},

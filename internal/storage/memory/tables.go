@@ -37,6 +37,7 @@ type Tables struct {
 	Audits       []machine.Audit
 	Installation *storage.Installation
 	Outbox       *outbox
+	Clock        storage.TestClock
 
 	// What follows is computed from the rows above.
 	objects    []string            // keys of Journal, sorted

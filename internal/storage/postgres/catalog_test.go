@@ -21,6 +21,7 @@ var moneyTables = []string{
 var recordTables = []string{
 	"installation", "vault_keys", "merchants", "api_keys", "customers", "audits", "goose_db_version",
 	"event_counters", "events", "event_progress", "webhook_endpoints", "deliveries", "delivery_attempts",
+	"test_clock",
 }
 
 func connect(t *testing.T, url string) *pgx.Conn {

@@ -40,6 +40,7 @@ var cases = []struct {
 	{"keys", keys},
 	{"audit rows newest first", audits},
 	{"nothing is not found", notFound},
+	{"test clock", testClock},
 
 	{"a transaction comes back as it went", roundTripTransaction},
 	{"a wallet and its customer come back as they went", roundTripWallet},

@@ -1,0 +1,9 @@
+-- +goose Up
+-- How a sandbox's time differs from the machines': one row, and in production it stays as it is here.
+create table test_clock (
+  one           smallint primary key check (one = 1),
+  version       bigint not null, -- how often it was changed
+  offset_micros bigint not null, -- added to the machine's time while the clock runs
+  frozen_at     bigint not null  -- the moment at which it stands still, in microseconds; 0 while it runs
+);
+insert into test_clock (one, version, offset_micros, frozen_at) values (1, 0, 0, 0);

@@ -1,0 +1,23 @@
+package storage
+
+import (
+	"context"
+
+	"plexy/internal/core/machine"
+)
+
+// TestClock is how a sandbox's time differs from the machines'; see clock.Setting, which has the same fields.
+type TestClock struct {
+	Version      int64 // how often it was changed
+	OffsetMicros int64 // added to the machine's time while the clock runs
+	FrozenAt     int64 // the moment at which it stands still, in microseconds; 0 while it runs
+}
+
+// Sandbox is what the servers of a sandbox ask for again and again, and nobody in production.
+type Sandbox interface {
+	// TestClock returns the clock as it was set last; the zero TestClock when it never was.
+	TestClock(ctx context.Context) (TestClock, error)
+	// SetTestClock replaces the clock. next.Version is one more than that of the clock it was made from;
+	// ErrConflict when that is not the one in force any more.
+	SetTestClock(ctx context.Context, next TestClock, audit machine.Audit) error
+}
