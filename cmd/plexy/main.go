@@ -1,6 +1,6 @@
 // Command plexy is the whole platform in one binary: the server, and what staff do beside it.
 //
-// Exit codes: 0 done; 1 trouble, or verify found the books broken; 2 the command or the configuration is
+// Exit codes: 0 done; 1 trouble, or verify or doctor found something; 2 the command or the configuration is
 // wrong; 3 refused, nothing was changed; 4 the database belongs to another installation, master key or
 // server, or has none.
 package main
@@ -79,7 +79,7 @@ func (c *cli) root() *cobra.Command {
 	settingFlags(flags, "data", "database", "environment", "master_key_file")
 	root.AddCommand(
 		c.serve(), c.migrate(), c.merchant(), c.key(), c.wallet(), c.webhook(), c.listen(), c.explain(), c.verify(),
-		c.backup(), c.vault(), c.config(), c.sandbox(), c.bench(), c.version(),
+		c.backup(), c.vault(), c.config(), c.doctor(), c.sandbox(), c.bench(), c.version(),
 	)
 	c.watch(root)
 	return root

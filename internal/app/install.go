@@ -20,6 +20,11 @@ func Open(ctx context.Context, cfg config.Config, o Options) (_ *App, err error)
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, p.close()) }()
+	if o.Serve || o.Install {
+		if err := refuseDefaults(cfg); err != nil {
+			return nil, err
+		}
+	}
 	a := newApp(cfg, o)
 	in, err := p.peek(ctx)
 	empty := errors.Is(err, storage.ErrNotFound)

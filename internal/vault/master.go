@@ -38,10 +38,11 @@ var ErrMasterText = errors.New(`vault: not a master key: want "` + masterPrefix 
 // Master is the master key: it wraps the data keys. It keeps only what it needs for that, not its text, and
 // shows nothing when printed.
 type Master struct {
-	wrap  tink.AEAD
-	check string
-	print []byte
-	hook  []byte
+	wrap     tink.AEAD
+	check    string
+	print    []byte
+	hook     []byte
+	distinct int // how many different bytes the key has
 }
 
 // NewMaster makes the text of a fresh master key: one line, with its newline, for a file that only the
@@ -84,10 +85,23 @@ func ParseMaster(text []byte) (*Master, error) {
 	if err != nil {
 		return nil, fmt.Errorf("vault: build the wrapping cipher: %w", err)
 	}
+	different := map[byte]bool{}
+	for _, b := range key {
+		different[b] = true
+	}
 	return &Master{
 		wrap: wrap, check: base64.RawURLEncoding.EncodeToString(check), print: print, hook: hook,
+		distinct: len(different),
 	}, nil
 }
+
+// byHand is how few different bytes make a key look typed. The 32 random bytes of NewMaster have about 30
+// different ones; fewer than 16 do not come about.
+const byHand = 16
+
+// Guessable reports whether the key looks like an example or like what somebody typed, such as one letter
+// again and again, and not like what NewMaster makes.
+func (m *Master) Guessable() bool { return m.distinct < byHand }
 
 // wrapper is Tink's AES-256-GCM with a key of ours. It needs no key id in front of what it makes: there is
 // one master key.

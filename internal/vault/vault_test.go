@@ -2,6 +2,7 @@ package vault_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"regexp"
@@ -263,5 +264,22 @@ func BenchmarkSeal(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		seal(b, v, vault.PurposeIIN, "cus_1", iin)
+	}
+}
+
+func TestGuessableMasterKeys(t *testing.T) {
+	for range 1000 {
+		master, err := vault.ParseMaster(vault.NewMaster())
+		if err != nil || master.Guessable() {
+			t.Fatalf("a key that was made by a generator is guessable, %v", err)
+		}
+	}
+	for _, key := range []string{
+		strings.Repeat("\x00", 32), strings.Repeat("plexy678", 4), "passwordpasswordpasswordpassword",
+	} {
+		text := "plexy-master-1:" + base64.RawURLEncoding.EncodeToString([]byte(key))
+		if master, err := vault.ParseMaster([]byte(text)); err != nil || !master.Guessable() {
+			t.Errorf("%q is not guessable, %v", key, err)
+		}
 	}
 }

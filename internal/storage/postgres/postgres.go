@@ -124,6 +124,28 @@ set tcp_user_timeout = '25s';`
 // lanesConfig is the pool's way to the server, for a lane's own connection.
 func (s *Store) lanesConfig() *pgconn.Config { return s.pool.Config().ConnConfig.Config.Copy() }
 
+// ServerSettings returns settings of the server as they are in force for this process, by their names.
+func (s *Store) ServerSettings(ctx context.Context, names ...string) (map[string]string, error) {
+	found := map[string]string{}
+	err := s.Read(ctx, func(db sqlstore.DB) error {
+		for _, name := range names {
+			err := db.Query(ctx, "select coalesce(current_setting($1, true), '')", []any{name},
+				func(r sqlstore.Row) error {
+					found[name] = r.Text()
+					return nil
+				})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the settings of the server: %w", err)
+	}
+	return found, nil
+}
+
 func (s *Store) checkServer(ctx context.Context) error {
 	var version, fsync string
 	err := s.Read(ctx, func(db sqlstore.DB) error {
