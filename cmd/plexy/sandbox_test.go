@@ -236,3 +236,56 @@ func TestProductionHasNoTestClock(t *testing.T) {
 		r.refuse(exitRefused, "only a sandbox has a test clock", "sandbox", "clock", "--advance", "1h")
 	})
 }
+
+// TestFaultsOfAMerchant: a setting reaches a running server within half a second, and goes again.
+func TestFaultsOfAMerchant(t *testing.T) {
+	onBoth(t, func(t *testing.T, r *rig) {
+		s := r.serve()
+		var m app.NewMerchant
+		r.record(&m, "merchant", "create", "--name", "Shop")
+		list := func() (int, error) {
+			status, _, err := s.raw(m.APIKey, http.MethodGet, "/v1/wallet/transactions?limit=1", "")
+			return status, err
+		}
+		var shown app.Merchant
+		r.record(&shown, "merchant", "set", m.MerchantID, "fault=list:error_503")
+		if shown.Settings["fault"] != "list:error_503" {
+			t.Errorf("the merchant is shown with %v", shown.Settings)
+		}
+		eventually(t, "the list is struck", func() error {
+			if status, err := list(); err != nil || status != 503 {
+				return fmt.Errorf("%d %v", status, err)
+			}
+			return nil
+		})
+		r.do("merchant", "set", m.MerchantID, "fault=none")
+		eventually(t, "the list is not struck any more", func() error {
+			for range 2 { // every other one was
+				if status, err := list(); err != nil || status != 200 {
+					return fmt.Errorf("%d %v", status, err)
+				}
+			}
+			return nil
+		})
+		r.refuse(exitUsage, "slow=SECONDS", "merchant", "set", m.MerchantID, "fault=slow=9")
+		r.refuse(exitUsage, "operation before the colon", "merchant", "set", m.MerchantID, "fault=topup:slow")
+	})
+}
+
+func TestProductionHasNoFaults(t *testing.T) {
+	r := newRig(t)
+	s := r.serve("--environment", "production")
+	var m app.NewMerchant
+	r.record(&m, "merchant", "create", "--name", "Shop")
+	r.refuse(exitRefused, "only a sandbox has faults", "merchant", "set", m.MerchantID, "fault=lost_answer")
+	request, err := http.NewRequest(http.MethodGet, "http://"+s.address+"/v1/wallet/transactions", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header = http.Header{"Authorization": {m.APIKey}, "Plexy-Fault": {"not_sent"}}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil || response.StatusCode != 200 || response.Header.Get("Plexy-Fault") != "" {
+		t.Fatalf("%+v %v", response, err)
+	}
+	response.Body.Close()
+}

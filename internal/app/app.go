@@ -6,12 +6,14 @@ package app
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"plexy/internal/clock"
 	"plexy/internal/config"
 	"plexy/internal/core/machine"
 	"plexy/internal/core/reject"
 	"plexy/internal/id"
+	"plexy/internal/sandbox"
 	"plexy/internal/storage"
 	"plexy/internal/vault"
 )
@@ -43,10 +45,13 @@ type App struct {
 	Config  config.Config
 	Storage storage.Storage
 
-	machine     clock.Clock // the machine's, for what is no business of a sandbox's clock
-	test        *clock.Test // the sandbox's; nil in production
-	moved       bell        // rings when the test clock was changed
-	clock       clock.Clock // one of the two: the time of everything that is recorded
+	clock   clock.Clock // of everything that is recorded: test, or in production machine
+	machine clock.Clock // the machine's, for what is no business of a sandbox's clock
+	test    *clock.Test // the sandbox's; nil in production
+	moved   bell        // rings when the test clock was changed
+	// faults are what merchants of a sandbox have dialled; nil when nobody has.
+	faults atomic.Pointer[map[string]sandbox.Dial]
+
 	ids         *id.Maker
 	master      *vault.Master
 	vaults      *Vaults

@@ -11,10 +11,12 @@ import (
 
 	"plexy/internal/access"
 	"plexy/internal/clock"
+	"plexy/internal/config"
 	"plexy/internal/core/ledger"
 	"plexy/internal/core/money"
 	"plexy/internal/id"
 	"plexy/internal/merchant"
+	"plexy/internal/sandbox"
 	"plexy/internal/storage"
 )
 
@@ -168,6 +170,9 @@ func (a *App) SetMerchant(ctx context.Context, merchantID string, changes []stri
 		if m.Settings, err = m.Settings.Set(name, value); err != nil {
 			return Merchant{}, usage("%v", err)
 		}
+	}
+	if a.environment != config.Sandbox && m.Settings.Fault != (sandbox.Dial{}) {
+		return Merchant{}, fmt.Errorf("%w: this installation is production; only a sandbox has faults", ErrRefused)
 	}
 	audit := a.audit("merchant.set", m.ID, reason)
 	audit.Before, audit.After = settings(before), settings(m.Settings)

@@ -5,6 +5,7 @@ import (
 
 	"plexy/internal/clock"
 	"plexy/internal/httpapi"
+	"plexy/internal/sandbox"
 )
 
 // sandbox is what the door shows of a sandbox; nil in production.
@@ -28,4 +29,30 @@ func (p playground) Clock(ctx context.Context) (httpapi.TestClock, error) {
 func (p playground) SetClock(ctx context.Context, c clock.Change, why string) (httpapi.TestClock, error) {
 	shown, err := p.app.SetTestClock(ctx, c, why)
 	return httpapi.TestClock(shown), err
+}
+
+// Fault returns what a merchant has dialled.
+func (p playground) Fault(merchant string) sandbox.Dial {
+	if faults := p.app.faults.Load(); faults != nil {
+		return (*faults)[merchant]
+	}
+	return sandbox.Dial{}
+}
+
+// followSandbox puts into force what was done to the sandbox by other processes: its clock and the faults of
+// its merchants.
+func (a *App) followSandbox(ctx context.Context) error {
+	if err := a.followClock(ctx); err != nil {
+		return err
+	}
+	faults, err := a.Storage.Faults(ctx)
+	if err != nil {
+		return err
+	}
+	if len(faults) == 0 {
+		a.faults.Store(nil)
+	} else {
+		a.faults.Store(&faults)
+	}
+	return nil
 }

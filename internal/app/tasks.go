@@ -35,7 +35,7 @@ const (
 	sweepMargin  = int64(time.Hour / time.Microsecond)
 	balanceEvery = 5 * time.Minute
 	taskDeadline = 15 * time.Second
-	// followEvery keeps a server less than half a second behind a change of the test clock.
+	// followEvery keeps a server less than half a second behind a change of the test clock or of a fault.
 	followEvery = 300 * time.Millisecond
 )
 
@@ -93,7 +93,7 @@ func (s *Server) startTasks() *tasks {
 		s.every(ctx, t, "add up the books", balanceEvery, s.addUp)
 	}
 	if s.app.test != nil {
-		s.every(ctx, t, "follow the test clock", followEvery, s.app.followClock)
+		s.every(ctx, t, "follow the sandbox", followEvery, s.app.followSandbox)
 	}
 	return t
 }

@@ -3,7 +3,7 @@ package house
 // This file is the data of the rules: which rooms there are, what each may use, and why.
 
 // recordRooms are what storage keeps and therefore speaks of: the money core and the plain records.
-var recordRooms = []string{"core/", "access", "customer", "event", "merchant"}
+var recordRooms = []string{"core/", "access", "customer", "event", "merchant", "sandbox"}
 
 // keeperRooms are what one keeper of the storage contract may use besides.
 var keeperRooms = append([]string{"clock", "id", "storage", "storage/sqlstore"}, recordRooms...)
@@ -20,12 +20,14 @@ var mayImport = map[string][]string{
 
 	"clock": {}, "config": {}, "id": {}, "metric": {}, "vault": {},
 
-	"merchant": {"clock", "core/money"},
+	"merchant": {"clock", "core/money", "sandbox"},
 	"customer": {"core/money"},
 	"access":   {"merchant"},
 	"event":    {"core/"},
 	"explain":  {"core/", "event", "storage"},
 	"view":     {"clock", "core/", "event"},
+
+	"sandbox": {"core/"},
 
 	"storage":                recordRooms,
 	"storage/sqlstore":       append([]string{"id", "storage"}, recordRooms...),
@@ -40,8 +42,8 @@ var mayImport = map[string][]string{
 
 	"server":  {"clock", "id", "metric"},
 	"webhook": {"clock", "event", "id", "metric", "storage", "view"},
-	"httpapi": {"access", "clock", "commit", "core/", "customer", "event", "explain", "id", "merchant", "server",
-		"storage", "vault", "view", "webhook"},
+	"httpapi": {"access", "clock", "commit", "core/", "customer", "event", "explain", "id", "merchant",
+		"sandbox", "server", "storage", "vault", "view", "webhook"},
 
 	"app":       {"*"},
 	"cmd/plexy": {"app", "bench", "clock", "config"},

@@ -75,16 +75,21 @@ type API struct {
 	routes   []matcher
 	limiter  *limiter
 	meanings *meanings
+	dial     *dial // nil in production
 }
 
 // New makes the door.
 func New(o Options) *API {
-	return &API{
+	a := &API{
 		options:  o,
 		routes:   matchers(o.Sandbox != nil),
 		limiter:  newLimiter(o.Rate),
 		meanings: newMeanings(o.FingerprintKey),
 	}
+	if o.Sandbox != nil {
+		a.dial = newDial()
+	}
+	return a
 }
 
 var _ server.Door = (*API)(nil)

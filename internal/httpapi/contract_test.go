@@ -551,6 +551,8 @@ func (d drive) spoil(q *ask) {
 		q.key = "pr_00000000000000000000000000000000"
 	case reject.ContentTypeNotJSON:
 		q.header.Set("Content-Type", "text/plain")
+	case reject.FaultInvalid:
+		q.header.Set("Plexy-Fault", "bad luck")
 	case reject.IdempotencyKeyMissing:
 		q.header.Del("Idempotency-Key")
 	case reject.IdempotencyKeyInvalid:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"strings"
+	"sync"
 	"testing"
 
 	"plexy/internal/access"
@@ -15,6 +16,7 @@ import (
 	"plexy/internal/event"
 	"plexy/internal/httpapi"
 	"plexy/internal/id"
+	"plexy/internal/sandbox"
 	"plexy/internal/storage"
 	"plexy/internal/vault"
 )
@@ -135,6 +137,13 @@ type fakeSandbox struct {
 	*clock.Test
 	machine clock.Clock
 	why     error
+	faults  sync.Map // merchant's id → sandbox.Dial
+}
+
+func (f *fakeSandbox) Fault(merchant string) sandbox.Dial {
+	d, _ := f.faults.Load(merchant)
+	dial, _ := d.(sandbox.Dial)
+	return dial
 }
 
 func newFakeSandbox(machine clock.Clock) *fakeSandbox {

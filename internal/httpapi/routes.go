@@ -32,6 +32,9 @@ type Route struct {
 	Waits       bool // whether it may wait for news
 	Sandbox     bool // whether it exists in a sandbox only
 
+	// Operation is the route's name on the fault dial of a sandbox; "" where there is none.
+	Operation string
+
 	serve func(*API, *call)
 }
 
@@ -46,21 +49,22 @@ func init() { // not an initializer: the handlers lead back to the table
 	operation := func(name string, command func(machine.Target) machine.Command) Route {
 		return Route{
 			Method: http.MethodPost, Template: "/v1/wallet/" + idSegment + "/" + name,
-			Idempotency: Honoured, Body: true,
+			Idempotency: Honoured, Body: true, Operation: name,
 			serve: func(a *API, c *call) { a.operate(c, command) },
 		}
 	}
 	routes = []Route{
 		{Method: http.MethodPost, Template: "/v1/wallet/authorize", Idempotency: Required, Body: true,
-			serve: (*API).authorize},
+			Operation: "authorize", serve: (*API).authorize},
 		operation("capture", func(t machine.Target) machine.Command { return machine.Capture{Target: t} }),
 		operation("cancel", func(t machine.Target) machine.Command { return machine.Cancel{Target: t} }),
 		operation("refund", func(t machine.Target) machine.Command { return machine.Refund{Target: t} }),
-		{Method: http.MethodGet, Template: "/v1/wallet/transaction/" + idSegment, serve: (*API).get},
+		{Method: http.MethodGet, Template: "/v1/wallet/transaction/" + idSegment, Operation: "get",
+			serve: (*API).get},
 		{Method: http.MethodGet, Template: "/v1/wallet/transaction/" + idSegment + "/explain",
 			serve: (*API).explain},
-		{Method: http.MethodGet, Template: "/v1/wallet/transactions/", serve: (*API).list},
-		{Method: http.MethodGet, Template: "/v1/wallet/transactions", serve: (*API).list},
+		{Method: http.MethodGet, Template: "/v1/wallet/transactions/", Operation: "list", serve: (*API).list},
+		{Method: http.MethodGet, Template: "/v1/wallet/transactions", Operation: "list", serve: (*API).list},
 		{Method: http.MethodGet, Template: "/v1/events", Waits: true, serve: (*API).feed},
 		{Method: http.MethodGet, Template: "/v1/events/{event_id}", serve: (*API).event},
 		{Method: http.MethodGet, Template: "/v1/sandbox/clock", Sandbox: true, serve: (*API).showClock},
@@ -172,15 +176,11 @@ func (a *API) Serve(x *server.Exchange, r *http.Request) {
 		refuse(x, problem{reason: reject.RateLimited, source: "Authorization"})
 		return
 	}
-	if !m.Body {
-		m.serve(a, c)
+	if a.dial != nil && m.Operation != "" {
+		a.performInSandbox(c)
 		return
 	}
-	if no := c.receive(); no.reason != "" {
-		refuse(x, no)
-		return
-	}
-	m.serve(a, c)
+	a.perform(c)
 }
 
 // call is one request on a known route, as far as it has been understood. It is used again by other

@@ -7,6 +7,7 @@ import (
 
 	"plexy/internal/clock"
 	"plexy/internal/core/reject"
+	"plexy/internal/sandbox"
 )
 
 // Sandbox is what only a sandbox can do.
@@ -16,6 +17,8 @@ type Sandbox interface {
 	// SetClock changes the test clock and shows it; why says who asked, for the audit row. It returns
 	// clock.ErrAdvance and clock.ErrNoChange as they are.
 	SetClock(ctx context.Context, c clock.Change, why string) (TestClock, error)
+	// Fault returns what a merchant has dialled, at most half a second old. It is asked on every request.
+	Fault(merchant string) sandbox.Dial
 }
 
 // TestClock is the test clock as the API shows it.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"plexy/internal/clock"
+	"plexy/internal/sandbox"
 )
 
 // Merchant is a business that sells and is paid.
@@ -27,6 +28,8 @@ type Settings struct {
 	// ApprovalMicros is how long a wallet's owner may take to approve or decline, in microseconds; from a
 	// second to a day.
 	ApprovalMicros int64
+	// Fault goes wrong on demand with what the merchant asks for; in a sandbox only.
+	Fault sandbox.Dial
 }
 
 // Defaults are the settings of a new merchant: holds for 7 days, order references free to repeat, 10 minutes
@@ -49,7 +52,7 @@ const (
 var ErrSetting = errors.New("unknown setting")
 
 // Set changes one setting by its public name: hold_expiry and approval_expiry (a duration such as 168h, 7d or
-// 10m) or order_reference (allow or reject).
+// 10m), order_reference (allow or reject) or fault (a fault such as lost_answer or capture:slow=5, or none).
 func (s Settings) Set(name, value string) (Settings, error) {
 	switch name {
 	case "hold_expiry":
@@ -69,21 +72,32 @@ func (s Settings) Set(name, value string) (Settings, error) {
 			return s, fmt.Errorf("%w: order_reference must be allow or reject", ErrSetting)
 		}
 		s.RejectRepeats = value == "reject"
+	case "fault":
+		d, err := sandbox.ParseDial(value)
+		if err != nil {
+			return s, fmt.Errorf("%w: fault: %w", ErrSetting, err)
+		}
+		s.Fault = d
 	default:
-		return s, fmt.Errorf("%w: %q (known: approval_expiry, hold_expiry, order_reference)", ErrSetting, name)
+		return s, fmt.Errorf("%w: %q (known: approval_expiry, fault, hold_expiry, order_reference)", ErrSetting,
+			name)
 	}
 	return s, nil
 }
 
-// Map returns the settings by their public names.
+// Map returns the settings by their public names; fault only where there is one.
 func (s Settings) Map() map[string]string {
 	reference := "allow"
 	if s.RejectRepeats {
 		reference = "reject"
 	}
-	return map[string]string{
+	all := map[string]string{
 		"approval_expiry": (time.Duration(s.ApprovalMicros) * time.Microsecond).String(),
 		"hold_expiry":     (time.Duration(s.HoldMicros) * time.Microsecond).String(),
 		"order_reference": reference,
 	}
+	if s.Fault != (sandbox.Dial{}) {
+		all["fault"] = s.Fault.String()
+	}
+	return all
 }

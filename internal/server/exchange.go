@@ -25,10 +25,18 @@ type Exchange struct {
 	// Trouble is why the answer is a 5xx. It is logged, never shown.
 	Trouble error
 
-	status  int
-	written int64
-	server  *Server
+	status    int
+	written   int64
+	abandoned bool
+	server    *Server
 }
+
+// statusAbandoned is what the log says of a request whose connection was closed instead of an answer.
+const statusAbandoned = 444
+
+// Abandon makes the server close the connection without an answer when the handler returns; what the handler
+// has sent already stays sent. The log shows it with status 444.
+func (x *Exchange) Abandon() { x.abandoned = true }
 
 // WriteHeader sends the status line and the headers. Only the first call counts.
 func (x *Exchange) WriteHeader(status int) {

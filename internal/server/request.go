@@ -17,7 +17,7 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 	x := s.pool.Get().(*Exchange)
 	*x = Exchange{ResponseWriter: w, ID: s.options.NewRequestID(), server: s}
 	x.Header()["X-Request-Id"] = []string{x.ID}
-	aborted := s.guarded(x, r)
+	aborted := s.guarded(x, r) || x.abandoned
 	s.record(x, r, started)
 	*x = Exchange{}
 	s.pool.Put(x)
@@ -67,7 +67,10 @@ func (s *Server) logPanic(x *Exchange, reason any) {
 // nobody's phone or IIN. What went wrong on our side has a line of its own before it.
 func (s *Server) record(x *Exchange, r *http.Request, started int64) {
 	ended := s.options.Clock.Now()
-	if x.status == 0 {
+	switch {
+	case x.abandoned:
+		x.status = statusAbandoned
+	case x.status == 0:
 		x.status = http.StatusOK // net/http sends this for a handler that wrote nothing
 	}
 	if x.Route == "" {

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"plexy/internal/core/machine"
+	"plexy/internal/sandbox"
 )
 
 // TestClock is how a sandbox's time differs from the machines'; see clock.Setting, which has the same fields.
@@ -20,4 +21,6 @@ type Sandbox interface {
 	// SetTestClock replaces the clock. next.Version is one more than that of the clock it was made from;
 	// ErrConflict when that is not the one in force any more.
 	SetTestClock(ctx context.Context, next TestClock, audit machine.Audit) error
+	// Faults returns the fault that each merchant has dialled, by merchant; those with none are left out.
+	Faults(ctx context.Context) (map[string]sandbox.Dial, error)
 }

@@ -63,6 +63,7 @@ const (
 	DeliveryNotFound      Reason = "delivery_not_found"
 	TooManyEndpoints      Reason = "too_many_webhook_endpoints"
 	ClockInvalid          Reason = "clock_invalid"
+	FaultInvalid          Reason = "fault_invalid"
 )
 
 // Refusals of the machine, in order of precedence.
@@ -163,6 +164,7 @@ var table = []Row{
 	{TooManyEndpoints, Refused, "A merchant can have 16 webhook endpoints."},
 	{ClockInvalid, Invalid,
 		"freeze must be true or false, advance a duration from 1us to 87600h that ends before 2100."},
+	{FaultInvalid, Invalid, "Plexy-Fault must be the name of a fault of the sandbox, or none."},
 	{IdempotencyKeyReused, Refused, "This Idempotency-Key was used for a different request."},
 	{IdempotencyInProgress, InProgress, "A request with this Idempotency-Key is still being decided."},
 	{TransactionNotFound, NotFound, "There is no such wallet transaction."},

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"plexy/internal/core/machine"
+	"plexy/internal/sandbox"
 	"plexy/internal/storage"
 )
 
@@ -24,4 +25,21 @@ func (s *Store) SetTestClock(_ context.Context, next storage.TestClock, audit ma
 		t.audit(audit)
 		return nil
 	})
+}
+
+// Faults returns the fault that each merchant has dialled, by merchant; those with none are left out.
+func (s *Store) Faults(context.Context) (map[string]sandbox.Dial, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var faults map[string]sandbox.Dial
+	for id, m := range s.t.Merchants {
+		if m.Settings.Fault == (sandbox.Dial{}) {
+			continue
+		}
+		if faults == nil {
+			faults = map[string]sandbox.Dial{}
+		}
+		faults[id] = m.Settings.Fault
+	}
+	return faults, nil
 }

@@ -32,7 +32,7 @@ const (
 		"request_id, api_key_id, idempotency_key, previous_object, previous_sequence"
 	ReplyColumns     = "scope, key, fingerprint, status, body, request_id, created_at"
 	ReferenceColumns = "name, direction, wallet_id, amount, status, body, created_at"
-	MerchantColumns  = "id, name, hold_micros, reject_repeats, approval_micros, created_at"
+	MerchantColumns  = "id, name, hold_micros, reject_repeats, approval_micros, fault, created_at"
 	TermsColumns     = "id, hold_micros, reject_repeats, approval_micros"
 	KeyColumns       = "id, merchant_id, hash, created_at, revoked_at"
 	VaultKeyColumns  = "id, wrapped, state, created_at"
@@ -135,7 +135,7 @@ func ScanMerchant(r Row) merchant.Merchant {
 	return merchant.Merchant{
 		ID: r.Text(), Name: r.Text(),
 		Settings: merchant.Settings{
-			HoldMicros: r.Int64(), RejectRepeats: r.Bool(), ApprovalMicros: r.Int64(),
+			HoldMicros: r.Int64(), RejectRepeats: r.Bool(), ApprovalMicros: r.Int64(), Fault: dialled(r.Text()),
 		},
 		CreatedAt: r.Int64(),
 	}

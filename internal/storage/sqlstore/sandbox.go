@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"plexy/internal/core/machine"
+	"plexy/internal/sandbox"
 	"plexy/internal/storage"
 )
 
@@ -30,4 +31,41 @@ func (s *Store) SetTestClock(ctx context.Context, next storage.TestClock, audit 
 		}
 		return InsertAudit(ctx, db, audit)
 	})
+}
+
+// Faults returns the fault that each merchant has dialled, by merchant; those with none are left out.
+func (s *Store) Faults(ctx context.Context) (map[string]sandbox.Dial, error) {
+	type row struct {
+		merchant string
+		dial     sandbox.Dial
+	}
+	rows, err := readAll(ctx, s, query[row]{
+		what: "read the faults of merchants", sql: "select id, fault from merchants where fault <> '' order by id",
+		scan: func(r Row) row { return row{r.Text(), dialled(r.Text())} },
+	})
+	if err != nil || len(rows) == 0 {
+		return nil, err
+	}
+	faults := make(map[string]sandbox.Dial, len(rows))
+	for _, r := range rows {
+		faults[r.merchant] = r.dial
+	}
+	return faults, nil
+}
+
+// fault writes a dial into its column: ” for none, so that an index of those who have one is small.
+func fault(d sandbox.Dial) string {
+	if d == (sandbox.Dial{}) {
+		return ""
+	}
+	return d.String()
+}
+
+// dialled reads the column. A fault of another release, which this one does not know, strikes nobody.
+func dialled(text string) sandbox.Dial {
+	d, err := sandbox.ParseDial(text)
+	if err != nil {
+		return sandbox.Dial{}
+	}
+	return d
 }

@@ -3,6 +3,8 @@ package storagetest
 import (
 	"math"
 
+	"plexy/internal/merchant"
+	"plexy/internal/sandbox"
 	"plexy/internal/storage"
 )
 
@@ -30,4 +32,25 @@ func testClock(w *world) {
 	got, err = w.TestClock(w.ctx)
 	w.ok(err)
 	w.same(got, second)
+}
+
+func merchantFaults(w *world) {
+	plain := w.addMerchant("1", merchant.Defaults())
+	set := merchant.Defaults()
+	set.Fault = sandbox.Dial{Fault: sandbox.Slow, Seconds: 5, Operation: "capture"}
+	slow := w.addMerchant("2", set)
+	found, err := w.Faults(w.ctx)
+	w.ok(err)
+	w.same(found, map[string]sandbox.Dial{slow.ID: set.Fault})
+	got, err := w.Merchant(w.ctx, slow.ID)
+	w.ok(err)
+	w.same(got, slow)
+
+	lost := merchant.Defaults()
+	lost.Fault = sandbox.Dial{Fault: sandbox.LostAnswer}
+	w.ok(w.SetMerchant(w.ctx, plain.ID, lost, w.audit()))
+	w.ok(w.SetMerchant(w.ctx, slow.ID, merchant.Defaults(), w.audit()))
+	found, err = w.Faults(w.ctx)
+	w.ok(err)
+	w.same(found, map[string]sandbox.Dial{plain.ID: lost.Fault})
 }

@@ -41,6 +41,7 @@ var cases = []struct {
 	{"audit rows newest first", audits},
 	{"nothing is not found", notFound},
 	{"test clock", testClock},
+	{"faults of merchants", merchantFaults},
 
 	{"a transaction comes back as it went", roundTripTransaction},
 	{"a wallet and its customer come back as they went", roundTripWallet},

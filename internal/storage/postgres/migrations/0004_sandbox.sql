@@ -7,3 +7,7 @@ create table test_clock (
   frozen_at     bigint not null  -- the moment at which it stands still, in microseconds; 0 while it runs
 );
 insert into test_clock (one, version, offset_micros, frozen_at) values (1, 0, 0, 0);
+
+-- The fault that a merchant of a sandbox has dialled, as in capture:lost_answer; '' for none.
+alter table merchants add column fault text not null default '';
+create index merchants_fault on merchants (id) where fault <> '';

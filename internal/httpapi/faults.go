@@ -1,0 +1,225 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"maps"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"plexy/internal/core/reject"
+	"plexy/internal/sandbox"
+	"plexy/internal/server"
+)
+
+// faultHeader dials a fault for one request, and names the one that struck in its answer.
+const faultHeader = "Plexy-Fault"
+
+const (
+	// overtakeLimit is how long a request waits at most for a later one to overtake it.
+	overtakeLimit = 2 * time.Second
+	// struckKept bounds the requests that are remembered as struck. When there are more all are forgotten, and
+	// may be struck a second time.
+	struckKept = 10_000
+)
+
+// errFault stands in the log where a fault made the answer a 5xx.
+var errFault = errors.New("a fault of the sandbox's dial")
+
+// dial is a sandbox's fault dial: which requests it has struck, and which wait to be overtaken.
+type dial struct {
+	mu      sync.Mutex
+	struck  map[string]bool
+	waiting map[string]chan struct{} // by merchant; closed when another request of it was answered
+
+	waiters atomic.Int32 // how many wait, so that everybody else need not look
+}
+
+func newDial() *dial { return &dial{struck: map[string]bool{}, waiting: map[string]chan struct{}{}} }
+
+// strikes reports whether a request is struck: every other attempt of the same request is, the first one
+// included, so that a client that tries again gets through whatever is dialled.
+func (d *dial) strikes(request string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.struck[request] {
+		delete(d.struck, request)
+		return false
+	}
+	if len(d.struck) >= struckKept {
+		clear(d.struck)
+	}
+	d.struck[request] = true
+	return true
+}
+
+// answered lets those go on who wait to be overtaken by a request of the merchant.
+func (d *dial) answered(merchant string) {
+	if d.waiters.Load() == 0 {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if passed := d.waiting[merchant]; passed != nil {
+		close(passed)
+		delete(d.waiting, merchant)
+	}
+}
+
+// overtaken waits until another request of the merchant was answered, for overtakeLimit, or until ctx ends.
+func (d *dial) overtaken(ctx context.Context, merchant string) {
+	d.waiters.Add(1)
+	defer d.waiters.Add(-1)
+	d.mu.Lock()
+	passed := d.waiting[merchant]
+	if passed == nil {
+		passed = make(chan struct{})
+		d.waiting[merchant] = passed
+	}
+	d.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, overtakeLimit)
+	defer cancel()
+	select {
+	case <-passed:
+	case <-ctx.Done():
+	}
+}
+
+// perform reads the body, where there is one, and lets the route answer.
+func (a *API) perform(c *call) {
+	if c.route.Body {
+		if no := c.receive(); no.reason != "" {
+			refuse(c.Exchange, no)
+			return
+		}
+	}
+	c.route.serve(a, c)
+}
+
+// performInSandbox does the same with what the request or its merchant has dialled.
+func (a *API) performInSandbox(c *call) {
+	defer a.dial.answered(c.Merchant)
+	dialled, no := a.dialled(c)
+	if no.reason != "" {
+		refuse(c.Exchange, no)
+		return
+	}
+	if dialled.Fault == "" || !a.dial.strikes(attemptOf(c)) {
+		a.perform(c)
+		return
+	}
+	c.Header()[faultHeader] = []string{string(dialled.Fault)}
+	a.strike(c, dialled)
+}
+
+// dialled is the fault of the request's header or, without one, of its merchant's setting.
+func (a *API) dialled(c *call) (sandbox.Dial, problem) {
+	values := c.request.Header[faultHeader]
+	if len(values) == 0 {
+		return a.options.Sandbox.Fault(c.Merchant).For(c.route.Operation), problem{}
+	}
+	d, err := sandbox.ParseFault(values[0])
+	if err != nil || len(values) > 1 {
+		return d, problem{reason: reject.FaultInvalid, source: faultHeader}
+	}
+	return d, problem{}
+}
+
+// attemptOf names what a request is an attempt of: its Idempotency-Key or, without one, its method, path and
+// query.
+func attemptOf(c *call) string {
+	if keys := c.request.Header["Idempotency-Key"]; len(keys) > 0 && c.route.Idempotency != Ignored {
+		return c.Merchant + " key " + keys[0]
+	}
+	return c.Merchant + " " + c.request.Method + " " + c.request.URL.RequestURI()
+}
+
+// strike performs the call as its fault has it.
+func (a *API) strike(c *call, d sandbox.Dial) {
+	switch d.Fault {
+	case sandbox.NotSent:
+		c.Abandon()
+	case sandbox.LostAnswer:
+		c.aside(a.perform)
+		c.Abandon()
+	case sandbox.Slow:
+		kept := c.aside(a.perform)
+		ctx, cancel := context.WithTimeout(c.request.Context(), time.Duration(d.Seconds)*time.Second)
+		<-ctx.Done()
+		cancel()
+		kept.send(c)
+	case sandbox.Duplicated:
+		a.duplicate(c)
+	case sandbox.OutOfOrder:
+		a.dial.overtaken(c.request.Context(), c.Merchant)
+		a.perform(c)
+	case sandbox.Error500:
+		c.aside(a.perform)
+		c.Trouble = errFault
+		refuseForNow(c.Exchange)
+	case sandbox.Error503:
+		c.Trouble = errFault
+		refuse(c.Exchange, problem{reason: reject.QueueFull, source: "server"})
+	}
+}
+
+// duplicate lets the route answer the same request twice, and sends the second answer.
+func (a *API) duplicate(c *call) {
+	if !c.route.Body {
+		c.aside(a.perform)
+		a.perform(c)
+		return
+	}
+	if no := c.receive(); no.reason != "" {
+		refuse(c.Exchange, no)
+		return
+	}
+	sent := bytes.Clone(c.body.buffer.Bytes()) // what is read is used up
+	c.aside(func(c *call) { c.route.serve(a, c) })
+	c.body.buffer.Reset()
+	c.body.buffer.Write(sent)
+	c.route.serve(a, c)
+}
+
+// kept is an answer that was not sent yet. It is an http.ResponseWriter.
+type kept struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (k *kept) Header() http.Header { return k.header }
+
+func (k *kept) WriteHeader(status int) { k.status = status }
+
+func (k *kept) Write(body []byte) (int, error) { return k.body.Write(body) }
+
+// aside lets do answer the call and keeps the answer.
+func (c *call) aside(do func(*call)) *kept {
+	k := &kept{header: http.Header{}}
+	out := c.Exchange
+	other := *out
+	other.ResponseWriter = k
+	c.Exchange = &other
+	do(c)
+	c.Exchange = out
+	c.Trouble = other.Trouble
+	return k
+}
+
+// send sends the answer after all.
+func (k *kept) send(c *call) {
+	maps.Copy(c.Header(), k.header)
+	c.Reply(k.status, k.body.Bytes())
+}
+
+// refuseForNow answers with a 500 that is worth another try, unlike one of our own: here it is known what
+// will come of it.
+func refuseForNow(x *server.Exchange) {
+	h := x.Header()
+	h["Should-Retry"], h["Retry-After"] = yes, oneSecond
+	x.Reply(http.StatusInternalServerError, appendError(nil, reject.Of(reject.InternalError), "server", x.ID))
+}
