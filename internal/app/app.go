@@ -6,6 +6,7 @@ package app
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 
 	"plexy/internal/clock"
@@ -51,6 +52,8 @@ type App struct {
 	moved   bell        // rings when the test clock was changed
 	// faults are what merchants of a sandbox have dialled; nil when nobody has.
 	faults atomic.Pointer[map[string]sandbox.Dial]
+	// magic are the uses of magic phone numbers whose wallets are known to be open and to have money.
+	magic sync.Map // magicUse → true
 
 	ids         *id.Maker
 	master      *vault.Master

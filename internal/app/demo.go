@@ -84,6 +84,9 @@ func (s *Server) announce(out io.Writer, d *demo) error {
 	cfg, at := s.app.Config, "http://"+reachable(s.Address())
 	var b strings.Builder
 	fmt.Fprintf(&b, "Plexy %s, %s\n  API       %s\n", Version().Version, cfg.Environment, at)
+	if s.app.test != nil {
+		fmt.Fprintf(&b, "  sandbox   %s/sandbox\n", at)
+	}
 	if m := s.MetricsAddress(); m != "" {
 		fmt.Fprintf(&b, "  metrics   http://%s/metrics\n", reachable(m))
 	}

@@ -2,8 +2,12 @@ package app
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"plexy/internal/clock"
+	"plexy/internal/core/money"
+	"plexy/internal/customer"
 	"plexy/internal/httpapi"
 	"plexy/internal/sandbox"
 )
@@ -37,6 +41,57 @@ func (p playground) Fault(merchant string) sandbox.Dial {
 		return (*faults)[merchant]
 	}
 	return sandbox.Dial{}
+}
+
+// Payer returns the IIN of the test person with a magic phone number. At the first use of a number and a
+// currency in this process it makes sure that the wallet is open and has money: the reference has one effect
+// for ever, so all processes together do it once.
+func (p playground) Payer(ctx context.Context, payer sandbox.Payer, currency money.Currency) (
+	customer.IIN, bool, error) {
+	iin, phone := customer.Magic(payer.Number)
+	use := magicUse{payer.Number, currency}
+	if _, ready := p.app.magic.Load(use); ready {
+		return iin, true, nil
+	}
+	_, err := p.app.Fund(ctx, Funding{
+		Direction: TopUp, Amount: sandbox.Funds, Reason: "magic value of the sandbox",
+		Holder:    Holder{Phone: phone.Reveal(), IIN: iin.Reveal(), Currency: string(currency)},
+		Reference: fmt.Sprintf("plexy-magic-%04d-%s", payer.Number, currency),
+	})
+	if errors.Is(err, ErrRefused) { // somebody here has that phone, or that IIN with another phone
+		return customer.IIN{}, false, nil
+	}
+	if err != nil {
+		return customer.IIN{}, false, fmt.Errorf("fund a magic wallet: %w", err)
+	}
+	p.app.magic.Store(use, true)
+	return iin, true, nil
+}
+
+// magicUse is a magic number in one currency. There are a few thousand of them.
+type magicUse struct {
+	number   int
+	currency money.Currency
+}
+
+// MagicWallet reports whether a wallet is one of a test person's.
+func (p playground) MagicWallet(ctx context.Context, walletID string) (bool, error) {
+	for _, payer := range sandbox.Payers() {
+		iin, _ := customer.Magic(payer.Number)
+		found, err := p.app.customer(ctx, iin)
+		if errors.Is(err, ErrRefused) {
+			continue // nobody has used that number yet
+		}
+		if err != nil {
+			return false, err
+		}
+		for _, w := range found.wallets {
+			if w.ID == walletID {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
 }
 
 // followSandbox puts into force what was done to the sandbox by other processes: its clock and the faults of

@@ -26,15 +26,37 @@ func Example(n int) (IIN, Phone) {
 	return exampleIIN(day, male, serial), phoneOf(examplePhone + uint64(n))
 }
 
-// exampleIIN takes a serial of 0 to 4999 and gives it two registry numbers, 2*serial and the one after. Of
-// the two at least one has a control digit: they differ in digit 11 alone, which the first sum weighs with
-// 11, so not at all, and the second with 2, so it cannot come to 10 for both.
+// MagicPhones is how many phone numbers a sandbox keeps for its magic values: +77000000000 and on.
+const MagicPhones = 10_000
+
+const magicPhone = 7_000_000_000
+
+// Magic makes the test person of a sandbox who has the n-th magic phone number, 0 <= n < MagicPhones. The
+// IINs are valid and all different, of men born on 29 February 2000 and on, so none is an Example's. It
+// panics for an n out of bounds.
+func Magic(n int) (IIN, Phone) {
+	if n < 0 || n >= MagicPhones {
+		panic(fmt.Sprintf("customer.Magic(%d): only %d are known", n, MagicPhones))
+	}
+	const leapDay = 14_669 // 29 February 2000, in days after 1960-01-01
+	return madeUpIIN(leapDay+n/5000, 5, n%5000), phoneOf(magicPhone + uint64(n))
+}
+
+// exampleIIN is the IIN of somebody born in the twentieth century.
 func exampleIIN(day int, male bool, serial int) IIN {
-	birth := time.Date(1960, time.January, 1+day, 0, 0, 0, 0, time.UTC)
 	century := 4
 	if male {
 		century = 3
 	}
+	return madeUpIIN(day, century, serial)
+}
+
+// madeUpIIN takes a serial of 0 to 4999 and gives it two registry numbers, 2*serial and the one after. Of
+// the two at least one has a control digit: they differ in digit 11 alone, which the first sum weighs with
+// 11, so not at all, and the second with 2, so it cannot come to 10 for both. The birth is
+// day days after 1960-01-01.
+func madeUpIIN(day, century, serial int) IIN {
+	birth := time.Date(1960, time.January, 1+day, 0, 0, 0, 0, time.UTC)
 	date := (birth.Year()%100)*10_000 + int(birth.Month())*100 + birth.Day()
 	for eleven := (date*10+century)*10_000 + 2*serial; ; eleven++ {
 		var digits [iinLength]uint8

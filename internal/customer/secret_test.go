@@ -108,6 +108,27 @@ func TestExamples(t *testing.T) {
 	}
 }
 
+// TestMagicPeople: each has a valid phone of the magic range and a valid IIN, of nobody else.
+func TestMagicPeople(t *testing.T) {
+	iins := map[string]bool{}
+	for n := range customer.MagicPhones {
+		iin, phone := customer.Magic(n)
+		if got, err := customer.ParseIIN(iin.Reveal()); err != nil || got != iin || iins[iin.Reveal()] {
+			t.Fatalf("Magic(%d) has no IIN of its own: %v", n, err)
+		}
+		iins[iin.Reveal()] = true
+		want := fmt.Sprintf("+7700000%04d", n)
+		if got, err := customer.ParsePhone(want); err != nil || got != phone || phone.Reveal() != want {
+			t.Fatalf("Magic(%d) has the phone %q, %v", n, phone.Reveal(), err)
+		}
+	}
+	for n := 0; n < customer.Examples; n += 997 {
+		if iin, _ := customer.Example(n); iins[iin.Reveal()] {
+			t.Fatalf("Example(%d) is a magic person", n)
+		}
+	}
+}
+
 func TestExamplesHaveBounds(t *testing.T) {
 	for _, n := range []int{-1, customer.Examples} {
 		func() {

@@ -11,6 +11,7 @@ import (
 	"plexy/internal/clock"
 	"plexy/internal/core/journal"
 	"plexy/internal/core/machine"
+	"plexy/internal/core/money"
 	"plexy/internal/core/wallet"
 	"plexy/internal/customer"
 	"plexy/internal/event"
@@ -163,3 +164,12 @@ func (f *fakeSandbox) SetClock(ctx context.Context, c clock.Change, _ string) (h
 	f.Follow(next)
 	return f.Clock(ctx)
 }
+
+// Payer says that the n-th magic number is the example customer 9000+n, whose wallet the test has funded.
+func (f *fakeSandbox) Payer(_ context.Context, p sandbox.Payer, _ money.Currency) (
+	customer.IIN, bool, error) {
+	iin, _ := customer.Example(9000 + p.Number)
+	return iin, true, f.why
+}
+
+func (f *fakeSandbox) MagicWallet(context.Context, string) (bool, error) { return false, f.why }

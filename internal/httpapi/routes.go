@@ -31,6 +31,7 @@ type Route struct {
 	Body        bool // whether the route reads a JSON body
 	Waits       bool // whether it may wait for news
 	Sandbox     bool // whether it exists in a sandbox only
+	Open        bool // whether it needs no API key: it tells what is in the documentation
 
 	// Operation is the route's name on the fault dial of a sandbox; "" where there is none.
 	Operation string
@@ -70,6 +71,9 @@ func init() { // not an initializer: the handlers lead back to the table
 		{Method: http.MethodGet, Template: "/v1/sandbox/clock", Sandbox: true, serve: (*API).showClock},
 		{Method: http.MethodPost, Template: "/v1/sandbox/clock", Sandbox: true, Body: true,
 			serve: (*API).setClock},
+		{Method: http.MethodGet, Template: "/v1/sandbox/values", Sandbox: true, Open: true,
+			serve: (*API).showMagic},
+		{Method: http.MethodGet, Template: "/sandbox", Sandbox: true, Open: true, serve: (*API).showPage},
 	}
 	routes = append(routes, endpointRoutes()...)
 }
@@ -167,6 +171,10 @@ func (a *API) Serve(x *server.Exchange, r *http.Request) {
 		ctx, cancel := x.Deadline(r.Context())
 		defer cancel()
 		c.ctx = ctx
+	}
+	if m.Open {
+		m.serve(a, c)
+		return
 	}
 	if no := a.authenticate(c); no.reason != "" {
 		refuse(x, no)

@@ -6,7 +6,9 @@ import (
 	"strconv"
 
 	"plexy/internal/clock"
+	"plexy/internal/core/money"
 	"plexy/internal/core/reject"
+	"plexy/internal/customer"
 	"plexy/internal/sandbox"
 )
 
@@ -19,6 +21,11 @@ type Sandbox interface {
 	SetClock(ctx context.Context, c clock.Change, why string) (TestClock, error)
 	// Fault returns what a merchant has dialled, at most half a second old. It is asked on every request.
 	Fault(merchant string) sandbox.Dial
+	// Payer returns the IIN of the test person with a magic phone number, whose wallet in the currency is open
+	// and has money; false when the number belongs to somebody else here and is not magic therefore.
+	Payer(ctx context.Context, p sandbox.Payer, currency money.Currency) (customer.IIN, bool, error)
+	// MagicWallet reports whether a wallet is a test person's.
+	MagicWallet(ctx context.Context, wallet string) (bool, error)
 }
 
 // TestClock is the test clock as the API shows it.

@@ -41,9 +41,14 @@ func (a *API) authorize(c *call) {
 	in := c.instruction(a.meanings.end(m))
 	in.Render = renderAuthorized(c.ID)
 
+	iin, course, err := a.magicPayer(c, phone, iin, o.currency)
+	if err != nil {
+		c.trouble(err, reject.QueueFull)
+		return
+	}
 	command := machine.Authorize{
 		Stem: id.Transaction + a.options.Stem(), Merchant: c.Merchant, Currency: o.currency,
-		OrderReference: o.reference, Amount: o.amount,
+		OrderReference: o.reference, Amount: o.amount, Course: course,
 	}
 	for range staleTries {
 		v := a.options.Vaults.Current()
@@ -83,7 +88,12 @@ func (a *API) operate(c *call, command func(machine.Target) machine.Command) {
 	in := c.instruction(a.meanings.end(m))
 	in.Render = renderOperated(c.ID)
 
-	target := machine.Target{Merchant: c.Merchant, ID: c.id, Amount: amount}
+	no, err := a.magicRefusal(c, amount)
+	if err != nil {
+		c.trouble(err, reject.QueueFull)
+		return
+	}
+	target := machine.Target{Merchant: c.Merchant, ID: c.id, Amount: amount, Refusal: no}
 	book, ok := id.Book(id.Transaction, c.id)
 	if !ok {
 		// No transaction has this id. The stored key comes before the id in the order of checks, so only

@@ -31,6 +31,19 @@ func Faults() []Fault {
 	return []Fault{NotSent, LostAnswer, Slow, Duplicated, OutOfOrder, Error500, Error503}
 }
 
+var faultWords = map[Fault]string{
+	NotSent:    "Nothing is done, and the connection is closed.",
+	LostAnswer: "It is done, and the connection is closed instead of an answer.",
+	Slow:       "It is done, and the answer comes 3 seconds later; slow=N takes 1 to 8 seconds.",
+	Duplicated: "It is submitted twice, and the second answer is sent: with an Idempotency-Key the replay.",
+	OutOfOrder: "It waits until a later request of the merchant was answered, at most 2 seconds.",
+	Error500:   "It is done, and the answer is 500 internal.",
+	Error503:   "Nothing is done, and the answer is 503 busy.",
+}
+
+// Words says what happens, in a sentence.
+func (f Fault) Words() string { return faultWords[f] }
+
 // Operations lists the operations that a fault can be dialled for.
 func Operations() []string {
 	return []string{"authorize", "capture", "cancel", "refund", "get", "list"}

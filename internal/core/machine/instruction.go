@@ -66,6 +66,9 @@ type Target struct {
 	Merchant string
 	ID       string
 	Amount   int64
+	// Refusal is set in a sandbox only, for what its table of magic values promises: the operation is refused
+	// with it, whatever state and amount say.
+	Refusal reject.Reason
 }
 
 // Authorize holds an amount on a wallet. Stem is the id without its last two characters: the book is

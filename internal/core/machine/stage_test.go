@@ -132,8 +132,8 @@ func (s *stage) command(words []string) (machine.Instruction, bool, error) {
 	phone := option(&words, "phone", "")
 	order := option(&words, "order", "A-1")
 	reference := option(&words, "reference", "")
-	by, course := option(&words, "by", ""), option(&words, "course", "")
-	c, err := s.parse(words, parsed{phone: phone, order: order, reference: reference, by: by, course: course})
+	by, course, refusal := option(&words, "by", ""), option(&words, "course", ""), option(&words, "refusal", "")
+	c, err := s.parse(words, parsed{phone, order, reference, by, course, reject.Reason(refusal)})
 	if c == nil || err != nil {
 		return machine.Instruction{}, false, err
 	}
@@ -151,7 +151,10 @@ func (s *stage) command(words []string) (machine.Instruction, bool, error) {
 }
 
 // parsed are the options of a line.
-type parsed struct{ phone, order, reference, by, course string }
+type parsed struct {
+	phone, order, reference, by, course string
+	refusal                             reject.Reason // of a sandbox's table
+}
 
 func (s *stage) parse(words []string, o parsed) (machine.Command, error) {
 	switch words[0] {
@@ -260,7 +263,7 @@ func (s *stage) operate(words []string, o parsed) (machine.Command, error) {
 	}
 	amount, err := strconv.ParseInt(words[2], 10, 64)
 	id := s.id(words[1])
-	t := machine.Target{ID: id, Amount: amount, Merchant: s.state.Transactions[id].Merchant}
+	t := machine.Target{ID: id, Amount: amount, Merchant: s.state.Transactions[id].Merchant, Refusal: o.refusal}
 	if o.by != "" {
 		t.Merchant = merchantID(o.by)
 	}
@@ -345,6 +348,9 @@ func meaning(c machine.Command) string {
 	if a, ok := c.(machine.Authorize); ok {
 		a.Stem, a.Course = "", nil
 		return fmt.Sprintf("%T%v", a, a)
+	}
+	if before, _, ok := strings.Cut(fmt.Sprintf("%T%+v", c, c), " Refusal:"); ok {
+		return before
 	}
 	return fmt.Sprintf("%T%v", c, c)
 }

@@ -131,6 +131,9 @@ func operate(s *State, at Stamp, in Instruction, target Target, do operation) Ou
 	if !ok || t.Merchant != target.Merchant {
 		return Outcome{Reason: reject.TransactionNotFound}
 	}
+	if target.Refusal != "" {
+		return Outcome{Reason: target.Refusal, Transaction: t}
+	}
 	change, no := do(t, s.Wallets[t.Wallet], target.Amount, at.At)
 	if no != "" {
 		return Outcome{Reason: no, Transaction: t}
