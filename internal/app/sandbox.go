@@ -36,8 +36,10 @@ func (p playground) SetClock(ctx context.Context, c clock.Change, why string) (h
 }
 
 // Fault returns what a merchant has dialled.
-func (p playground) Fault(merchant string) sandbox.Dial {
-	if faults := p.app.faults.Load(); faults != nil {
+func (p playground) Fault(merchant string) sandbox.Dial { return p.app.fault(merchant) }
+
+func (a *App) fault(merchant string) sandbox.Dial {
+	if faults := a.faults.Load(); faults != nil {
 		return (*faults)[merchant]
 	}
 	return sandbox.Dial{}

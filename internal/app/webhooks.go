@@ -34,6 +34,7 @@ func (s *Server) startWebhooks(ctx context.Context, t *tasks) {
 		Store: s.app.Storage, Sender: s.sender, Key: s.hooks, Clock: s.app.clock,
 		Owner: s.app.ids.New(id.Server), Sandbox: s.app.Config.Environment == config.Sandbox,
 		Sequencer: s.sequencer, Busy: s.busy, Alarm: s.taskAlarm,
+		Fault: s.app.fault,
 		Observe: func(r webhook.Result, first bool, sinceEvent time.Duration) {
 			if !first {
 				sinceEvent = -1

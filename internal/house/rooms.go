@@ -41,7 +41,7 @@ var mayImport = map[string][]string{
 	"verify": append([]string{"clock", "id", "storage"}, recordRooms...),
 
 	"server":  {"clock", "id", "metric"},
-	"webhook": {"clock", "event", "id", "metric", "storage", "view"},
+	"webhook": {"clock", "event", "sandbox", "storage", "view"},
 	"httpapi": {"access", "clock", "commit", "core/", "customer", "event", "explain", "id", "merchant",
 		"sandbox", "server", "storage", "vault", "view", "webhook"},
 

@@ -49,6 +49,10 @@ func Operations() []string {
 	return []string{"authorize", "capture", "cancel", "refund", "get", "list"}
 }
 
+// Webhook is what a fault of deliveries is dialled for: webhook:lost_answer. A fault that is dialled for all
+// operations is not one of deliveries, so that one side can be tried at a time.
+const Webhook = "webhook"
+
 // Bounds of Slow, in seconds. A request has 10 seconds in all, of which some are its own.
 const (
 	DefaultSlow = 3
@@ -67,8 +71,8 @@ var ErrFault = errors.New("a fault is none, not_sent, lost_answer, slow or slow=
 	"duplicated, out_of_order, error_500 or error_503")
 
 // ErrOperation says that a fault is dialled for an operation that there is not.
-var ErrOperation = errors.New("the operation before the colon is authorize, capture, cancel, refund, get " +
-	"or list")
+var ErrOperation = errors.New("the operation before the colon is authorize, capture, cancel, refund, get, " +
+	"list or webhook")
 
 // ParseFault reads what a request may dial: the name of a fault, for slow perhaps with seconds (slow=5).
 func ParseFault(text string) (Dial, error) {
@@ -103,7 +107,7 @@ func ParseDial(text string) (Dial, error) {
 	if !given {
 		return ParseFault(text)
 	}
-	if !slices.Contains(Operations(), operation) {
+	if operation != Webhook && !slices.Contains(Operations(), operation) {
 		return Dial{}, ErrOperation
 	}
 	d, err := ParseFault(fault)
@@ -131,7 +135,7 @@ func (d Dial) String() string {
 
 // For returns the fault that strikes an operation; None when it is for another.
 func (d Dial) For(operation string) Dial {
-	if d.Fault == "" || d.Operation != "" && d.Operation != operation {
+	if d.Fault == "" || d.Operation != operation && (d.Operation != "" || operation == Webhook) {
 		return Dial{}
 	}
 	return d

@@ -6,6 +6,7 @@ import (
 
 	"plexy/internal/clock"
 	"plexy/internal/event"
+	"plexy/internal/sandbox"
 	"plexy/internal/storage"
 	"plexy/internal/view"
 )
@@ -44,6 +45,8 @@ type WorkerOptions struct {
 	Alarm func(what string, err error)
 	// Busy says whether payments queue up: attempts are then started at a bounded rate.
 	Busy func() bool
+	// Fault returns what a merchant has dialled for its deliveries; nil, as in production, for nothing.
+	Fault func(merchant string) sandbox.Dial
 	// Observe hears of every attempt: what it came to, and for a first one how long after its event it ended.
 	Observe func(r Result, first bool, sinceEvent time.Duration)
 }
@@ -163,7 +166,7 @@ func (w *Worker) trouble(ctx context.Context, what string, err error) {
 func (w *Worker) advance(ctx context.Context) {
 	now := w.o.Clock.Now()
 	for _, l := range w.lanes {
-		if l.hungry(now) {
+		if l.hungry(now, w.places(l)) {
 			limit := laneFill + len(l.known)
 			due, err := w.o.Store.DueDeliveries(ctx, l.endpoint.ID, now, limit)
 			w.trouble(ctx, "read deliveries", err)
@@ -179,9 +182,12 @@ func (w *Worker) advance(ctx context.Context) {
 
 // dispatch starts attempts of one endpoint, as many as its receiver has shown to bear.
 func (w *Worker) dispatch(ctx context.Context, l *lane, now int64) {
-	for len(l.queue) > 0 && l.flight < l.window.Size() && w.room(l) && !l.ended {
+	for len(l.queue) > 0 && l.flight < w.places(l) && w.room(l) && !l.ended {
 		due := l.queue[0]
 		verdict := l.judge(&due, now)
+		if w.dialled(due.Delivery).Fault == sandbox.OutOfOrder {
+			verdict, due.Delivery.OutOfOrder = send, due.Behind != due.Delivery.Number
+		}
 		if verdict == send && !l.breaker.Allow(now) {
 			return
 		}
@@ -223,9 +229,9 @@ func (w *Worker) putOff(l *lane, due storage.Due) {
 
 // attempt sends one delivery beside the loop.
 func (w *Worker) attempt(ctx context.Context, l *lane, due storage.Due, now int64) {
-	url, m := l.endpoint.URL, w.message(l.endpoint, due, now)
+	url, m, dial := l.endpoint.URL, w.message(l.endpoint, due, now), w.dialled(due.Delivery)
 	go func() {
-		r := w.o.Sender.Send(ctx, url, m)
+		r := w.send(ctx, url, m, dial)
 		w.done <- attempted{lane: l, due: due, body: m.Body, at: now, result: r}
 	}()
 }

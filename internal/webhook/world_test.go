@@ -22,6 +22,7 @@ import (
 	"plexy/internal/event"
 	"plexy/internal/id"
 	"plexy/internal/merchant"
+	"plexy/internal/sandbox"
 	"plexy/internal/storage"
 	"plexy/internal/storage/memory"
 	"plexy/internal/webhook"
@@ -39,6 +40,7 @@ const (
 // world is a merchant's transactions in memory, told to an endpoint by a sequencer and a worker. Its clock
 // stands still; leases, signatures and the worker's own turns go by the machine's.
 type world struct {
+	dial sandbox.Dial // set before start
 	testing.TB
 	store   *store
 	clock   *clock.Manual
@@ -188,6 +190,7 @@ func (w *world) start() {
 	worker := webhook.NewWorker(webhook.WorkerOptions{
 		Store: w.store, Sender: sender, Key: w.hooks, Clock: w.clock, Owner: w.ids.New(id.Server),
 		Sandbox: w.sandbox, Sequencer: sequencer, Alarm: alarm, Busy: idle,
+		Fault: func(string) sandbox.Dial { return w.dial },
 	})
 	var running sync.WaitGroup
 	running.Go(func() { sequencer.Run(ctx) })
