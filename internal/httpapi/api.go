@@ -75,6 +75,7 @@ type API struct {
 	routes   []matcher
 	limiter  *limiter
 	meanings *meanings
+	waiting  seats
 	dial     *dial // nil in production
 }
 
@@ -85,6 +86,7 @@ func New(o Options) *API {
 		routes:   matchers(o.Sandbox != nil),
 		limiter:  newLimiter(o.Rate),
 		meanings: newMeanings(o.FingerprintKey),
+		waiting:  seats{taken: map[string]int{}},
 	}
 	if o.Sandbox != nil {
 		a.dial = newDial()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/url"
 	"strconv"
+	"sync"
 	"time"
 
 	"plexy/internal/clock"
@@ -23,6 +24,8 @@ const (
 	maxScan = 5000
 	// scanPage is how many it reads at once.
 	scanPage = 500
+	// maxWaiting is how many feeds of one merchant may wait at once. Each costs a connection and some memory.
+	maxWaiting = 32
 	// restAfter is how long a waiting feed rests after news that were not its own: a busy merchant next door
 	// must not make it read all the time.
 	restAfter = 50 * time.Millisecond
@@ -82,6 +85,14 @@ func (a *API) feed(c *call) {
 		refuse(c.Exchange, p)
 		return
 	}
+	if q.wait > 0 {
+		if !a.waiting.take(c.Merchant) {
+			refuse(c.Exchange, problem{reason: reject.RateLimited, source: "wait",
+				message: "32 requests of this merchant wait for events already; try again later."})
+			return
+		}
+		defer a.waiting.leave(c.Merchant)
+	}
 	found, next, err := a.await(c, q)
 	if err != nil {
 		c.trouble(err, reject.QueueFull)
@@ -95,6 +106,31 @@ func (a *API) feed(c *call) {
 		b = view.Event(b, &found[i])
 	}
 	c.read(append(view.Minor(b, `],"nextAfter":`, next), '}'))
+}
+
+// seats counts who waits, by merchant.
+type seats struct {
+	mu    sync.Mutex
+	taken map[string]int
+}
+
+// take reports whether the merchant may have one more wait; if so, leave gives it back.
+func (s *seats) take(merchant string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.taken[merchant] >= maxWaiting {
+		return false
+	}
+	s.taken[merchant]++
+	return true
+}
+
+func (s *seats) leave(merchant string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.taken[merchant]--; s.taken[merchant] == 0 {
+		delete(s.taken, merchant)
+	}
 }
 
 // await reads the next events that the query wants. When there are none it waits for them, until the query's

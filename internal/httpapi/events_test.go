@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -177,15 +178,14 @@ type watched struct {
 	looked chan struct{}
 	// meddle, when set, is called with the number of the look before it.
 	meddle func(ctx context.Context, look int)
-	looks  int
+	looks  atomic.Int64
 }
 
 func (w *watched) Events(
 	ctx context.Context, merchant string, after int64, limit int,
 ) ([]event.Event, error) {
-	w.looks++
-	if w.meddle != nil {
-		w.meddle(ctx, w.looks)
+	if look := w.looks.Add(1); w.meddle != nil {
+		w.meddle(ctx, int(look))
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -194,9 +194,9 @@ func (w *watched) Events(
 	return w.Outbox.Events(ctx, merchant, after, limit)
 }
 
-// newWatched is a rig whose feed one request at a time may read.
+// newWatched is a rig whose feed is watched.
 func newWatched(t *testing.T, more ...change) (*rig, *watched) {
-	w := &watched{looked: make(chan struct{}, 1000)}
+	w := &watched{looked: make(chan struct{}, 10_000)}
 	return newRig(t, append(more, func(r *rig, o *httpapi.Options, _ *server.Options) {
 		w.Outbox = r.store
 		o.Outbox = w
@@ -267,6 +267,39 @@ func TestAFeedWithoutNewsIsEmptyWhenItsTimeIsOver(t *testing.T) {
 	took := time.Duration(clock.System{}.Now()-began) * time.Microsecond
 	if a.status != 200 || a.body != `{"items":[],"nextAfter":3}` || took < time.Second {
 		t.Errorf("after %v: %d %s", took, a.status, a.body)
+	}
+}
+
+// TestAMerchantHasSomeSeatsToWait: another merchant's are not among them, and who has answered is up.
+func TestAMerchantHasSomeSeatsToWait(t *testing.T) {
+	r, w := newWatched(t)
+	r.fund(t, 1, "KZT", 100_000)
+	const seats = 32
+	answered := make(chan *answer, seats)
+	for range seats {
+		go func() { answered <- r.get("/v1/events?wait=30") }()
+		<-w.looked
+	}
+	a := r.get("/v1/events?wait=30")
+	if a.status != 429 || a.reason() != "rate_limited" || a.text("source") != "wait" ||
+		a.header.Get("Retry-After") == "" || a.header.Get("Should-Retry") != "true" {
+		t.Errorf("one too many: %d %s", a.status, a.body)
+	}
+	if a := r.get("/v1/events"); a.status != 200 {
+		t.Errorf("without waiting: %d %s", a.status, a.body)
+	}
+	if a := r.do(ask{"GET", "/v1/events?wait=1", r.rival, "", nil}); a.status != 200 {
+		t.Errorf("another merchant: %d %s", a.status, a.body)
+	}
+	r.authorize(1, 100, "O")
+	r.number(t)
+	for range seats {
+		if a := <-answered; len(items(a)) != 1 {
+			t.Errorf("one that waited: %d %s", a.status, a.body)
+		}
+	}
+	if a := r.get("/v1/events?wait=30"); a.status != 200 {
+		t.Errorf("when all have gone: %d %s", a.status, a.body)
 	}
 }
 
