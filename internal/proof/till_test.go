@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"time"
 )
 
 // sale is what a till knows of one transaction. A sale belongs to one till, which does one thing at a
@@ -138,9 +139,10 @@ type shop struct {
 	site   *site
 	client *client
 	payers []payer
-	start  int64 // minor units that each payer began with
-	poor   int   // the payer with little money; his holds may fail
-	keyed  int   // of 10 operations, how many carry a key
+	start  int64         // minor units that each payer began with
+	poor   int           // the payer with little money; his holds may fail
+	keyed  int           // of 10 operations, how many carry a key
+	rest   time.Duration // of a till after each step; 0 unless a test sets it
 	tills  []*till
 
 	wait sync.WaitGroup
@@ -177,6 +179,7 @@ func (sh *shop) work() (stop func()) {
 				if err := w.step(); err != nil {
 					sh.setFault(fmt.Errorf("till %d: %w", w.index, err))
 				}
+				time.Sleep(sh.rest)
 			}
 		})
 	}

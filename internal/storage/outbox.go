@@ -62,8 +62,8 @@ type Work struct {
 type Due struct {
 	Delivery event.Delivery
 	Event    event.Event // zero when the delivery has its body, and for test events
-	// Behind is the lowest number of an event of the same object that still waits to be delivered to this
-	// endpoint: its own when nothing is in the way.
+	// Behind is the number of the event of the same object before this one that still waits to be delivered to
+	// this endpoint: the last such one, or its own number when nothing is in the way.
 	Behind int64
 }
 

@@ -23,7 +23,7 @@ type lane struct {
 	// known are the deliveries that were read and whose outcome is not written yet: in the queue, under way,
 	// parked, or about to be written. What is read again while it is known is left out.
 	known  map[string]bool
-	left   bool // something was left to be read again
+	left   map[string]bool // objects with events that were left, to be read again
 	flight int
 	ended  bool                     // it was disabled here: nothing more is sent
 	busy   map[string]bool          // objects with an event under way
@@ -35,7 +35,7 @@ type lane struct {
 
 func newLane(e event.Endpoint, sandbox bool) *lane {
 	return &lane{
-		endpoint: e, known: map[string]bool{}, busy: map[string]bool{},
+		endpoint: e, known: map[string]bool{}, left: map[string]bool{}, busy: map[string]bool{},
 		parked: map[string][]storage.Due{}, breaker: NewBreaker(sandbox),
 	}
 }
@@ -46,8 +46,9 @@ func (l *lane) hungry(now int64, places int) bool {
 		l.flight < places && l.breaker.ReadyAt(now) <= now
 }
 
-// fill takes what was read and is new.
+// fill takes what was read and is new, into an empty queue.
 func (l *lane) fill(due []storage.Due) {
+	clear(l.left)
 	for _, d := range due {
 		if !l.known[d.Delivery.ID] {
 			l.known[d.Delivery.ID] = true
@@ -78,7 +79,7 @@ func (l *lane) judge(d *storage.Due, now int64) verdict {
 		return park
 	case d.Behind == d.Delivery.Number:
 		return send
-	case l.known[event.DeliveryID(l.endpoint.ID, d.Behind)]:
+	case l.left[d.Delivery.Object], l.known[event.DeliveryID(l.endpoint.ID, d.Behind)]:
 		return leave
 	case late:
 		d.Delivery.OutOfOrder = true
@@ -101,9 +102,11 @@ func (l *lane) release(d event.Delivery) (putOff []storage.Due) {
 	if d.State == event.Waiting || d.OutOfOrder {
 		return parked
 	}
-	for i := range parked {
-		parked[i].Behind = parked[0].Delivery.Number
-	}
 	l.queue = append(parked, l.queue...)
+	for i := range l.queue {
+		if next := &l.queue[i]; next.Delivery.Object == d.Object && next.Behind == d.Number {
+			next.Behind = next.Delivery.Number
+		}
+	}
 	return nil
 }

@@ -197,9 +197,10 @@ func (w *Worker) dispatch(ctx context.Context, l *lane, now int64) {
 			l.parked[due.Delivery.Object] = append(l.parked[due.Delivery.Object], due)
 		case leave:
 			delete(l.known, due.Delivery.ID)
-			l.left = true
+			l.left[due.Delivery.Object] = true
 		case putOff:
 			w.putOff(l, due)
+			l.left[due.Delivery.Object] = true // nor are the ones behind it judged by what was read before
 		case send:
 			l.busy[due.Delivery.Object] = due.Delivery.Object != ""
 			l.flight++
@@ -381,8 +382,8 @@ func (w *Worker) wrote(x written) {
 			continue
 		}
 		delete(l.known, r.Delivery.ID)
-		if l.left {
-			l.left, l.nextDue = false, w.o.Clock.Now()
+		if len(l.left) > 0 {
+			l.nextDue = w.o.Clock.Now()
 		}
 	}
 }

@@ -240,24 +240,32 @@ func (s *Store) DueDeliveries(
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	waiting := s.t.waiting(endpoint)
-	behind := map[string]int64{}
-	for _, d := range waiting {
-		if first, ok := behind[d.Object]; !ok || d.Number < first {
-			behind[d.Object] = d.Number
-		}
-	}
 	var found []storage.Due
 	for _, d := range waiting {
 		if d.DueAt > at || len(found) == limit {
 			break
 		}
-		due := storage.Due{Delivery: d, Behind: behind[d.Object]}
+		due := storage.Due{Delivery: d, Behind: behind(waiting, d)}
 		if len(d.Body) == 0 {
 			due.Event = s.t.event(journal.Ref{Object: d.Object, Sequence: d.Sequence})
 		}
 		found = append(found, due)
 	}
 	return found, nil
+}
+
+// behind is the number of the last of those before d, or its own.
+func behind(waiting []event.Delivery, d event.Delivery) int64 {
+	number := int64(0)
+	for _, p := range waiting {
+		if p.Object == d.Object && p.Sequence < d.Sequence {
+			number = max(number, p.Number)
+		}
+	}
+	if number == 0 {
+		return d.Number
+	}
+	return number
 }
 
 // Finish writes what attempts came to.
