@@ -289,3 +289,52 @@ func TestProductionHasNoFaults(t *testing.T) {
 	}
 	response.Body.Close()
 }
+
+// TestKeysAgeByTheTestClock: after a month an Idempotency-Key is as good as new, and not a day earlier.
+func TestKeysAgeByTheTestClock(t *testing.T) {
+	onBoth(t, func(t *testing.T, r *rig) {
+		s := r.serve()
+		key := s.demoKey()
+		ask := func() string {
+			t.Helper()
+			text, err := json.Marshal(order(person(0), 100, "KZT"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			request, err := http.NewRequest(http.MethodPost, "http://"+s.address+"/v1/wallet/authorize",
+				strings.NewReader(string(text)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.Header = http.Header{
+				"Authorization": {key}, "Content-Type": {"application/json"}, "Idempotency-Key": {"monthly"},
+			}
+			response, err := http.DefaultClient.Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer response.Body.Close()
+			var made sold
+			if err := json.NewDecoder(response.Body).Decode(&made); err != nil || made.Status != "SUCCESS" {
+				t.Fatalf("%d %+v %v", response.StatusCode, made, err)
+			}
+			return made.ID
+		}
+		first := ask()
+		s.mustClock(key, `{"advance":"29d"}`)
+		if again := ask(); again != first {
+			t.Error("after 29 days the key is forgotten")
+		}
+		s.mustClock(key, `{"advance":"1d"}`)
+		second := ask()
+		if second == first {
+			t.Error("after 30 days the key is still known")
+		}
+		_, text, err := s.raw(key, http.MethodGet, "/v1/wallet/transactions?createdFrom="+
+			s.mustClock(key, "").at(t).Add(-time.Hour).UTC().Format(time.RFC3339), "")
+		if err != nil || !strings.Contains(text, second) || strings.Contains(text, first) {
+			t.Errorf("the list of the last hour is %s, %v", text, err)
+		}
+		r.do("verify")
+	})
+}

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"plexy/internal/clock"
 	"plexy/internal/core/reject"
 	"plexy/internal/sandbox"
 	"plexy/internal/server"
@@ -147,9 +148,7 @@ func (a *API) strike(c *call, d sandbox.Dial) {
 		c.Abandon()
 	case sandbox.Slow:
 		kept := c.aside(a.perform)
-		ctx, cancel := context.WithTimeout(c.request.Context(), time.Duration(d.Seconds)*time.Second)
-		<-ctx.Done()
-		cancel()
+		clock.Pause(c.request.Context(), time.Duration(d.Seconds)*time.Second)
 		kept.send(c)
 	case sandbox.Duplicated:
 		a.duplicate(c)
