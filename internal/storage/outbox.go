@@ -38,8 +38,9 @@ type Endpoints interface {
 	Endpoint(ctx context.Context, merchant, id string) (event.Endpoint, error)
 	// EndpointsOf returns the merchant's endpoints in order of id, which is the order they were made in.
 	EndpointsOf(ctx context.Context, merchant string) ([]event.Endpoint, error)
-	// SetEndpoint replaces what can be changed: address, types, order, state, version of the secret. Enabling
-	// a disabled one forgets since when it was failing. ErrNotFound when there is no such endpoint.
+	// SetEndpoint replaces what can be changed: address, types, order, state, version of the secret. That
+	// version never goes back, so that a change that read the endpoint before a rotation does not undo it.
+	// Enabling a disabled one forgets since when it was failing. ErrNotFound when there is no such endpoint.
 	SetEndpoint(ctx context.Context, e event.Endpoint, audit machine.Audit) error
 	// DeleteEndpoint removes the endpoint; its deliveries are not sent any more and swept later. ErrNotFound.
 	DeleteEndpoint(ctx context.Context, merchant, id string, audit machine.Audit) error

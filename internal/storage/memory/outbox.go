@@ -147,7 +147,10 @@ func (s *Store) SetEndpoint(_ context.Context, e event.Endpoint, audit machine.A
 		}
 		now.URL, now.Types, now.Ordered = e.URL, slices.Clone(e.Types), e.Ordered
 		now.State, now.Why = e.State, e.Why
-		now.Secret, now.PreviousUntil, now.UpdatedAt = e.Secret, e.PreviousUntil, e.UpdatedAt
+		now.UpdatedAt = e.UpdatedAt
+		if e.Secret > was.Secret {
+			now.Secret, now.PreviousUntil = e.Secret, e.PreviousUntil
+		}
 		t.Outbox.endpoints[e.ID] = &now
 		t.audit(audit)
 		return nil

@@ -126,10 +126,11 @@ func (s *Store) SetEndpoint(ctx context.Context, e event.Endpoint, audit machine
 	return s.aside(ctx, "change an endpoint", func(db DB) error {
 		n, err := db.Exec(ctx, "update webhook_endpoints set url = $1, event_types = $2, ordered = $3, "+
 			"failing_since = case when state = 'disabled' and $4 = 'enabled' then 0 else failing_since end, "+
-			"state = $5, why = $6, secret = $7, previous_until = $8, updated_at = $9 "+
-			"where id = $10 and merchant_id = $11",
+			"state = $5, why = $6, secret = case when $7 > secret then $8 else secret end, "+
+			"previous_until = case when $9 > secret then $10 else previous_until end, updated_at = $11 "+
+			"where id = $12 and merchant_id = $13",
 			[]any{e.URL, event.JoinTypes(e.Types), e.Ordered, string(e.State), string(e.State), e.Why, e.Secret,
-				e.PreviousUntil, e.UpdatedAt, e.ID, e.Merchant})
+				e.Secret, e.Secret, e.PreviousUntil, e.UpdatedAt, e.ID, e.Merchant})
 		if err != nil {
 			return err
 		}

@@ -163,6 +163,13 @@ func endpoints(w *world) {
 	one, err := w.Endpoint(w.ctx, m.ID, a.ID)
 	w.ok(err)
 	w.same(one, a)
+	late := a // what read the endpoint before the rotation
+	late.URL, late.Secret, late.PreviousUntil = "https://example.com/y", 1, 0
+	w.ok(w.SetEndpoint(w.ctx, late, w.audit()))
+	one, err = w.Endpoint(w.ctx, m.ID, a.ID)
+	w.ok(err)
+	a.URL = late.URL
+	w.same(one, a)
 	stolen := a
 	stolen.Merchant = other.ID
 	w.is(w.SetEndpoint(w.ctx, stolen, w.audit()), storage.ErrNotFound)
