@@ -53,6 +53,12 @@ type Config struct {
 	MasterKey string
 	// MasterKeyFile is where the key is, or is made together with an empty database: DIR/master.key.
 	MasterKeyFile string
+	// PublicURL is where people reach the pages, https://HOST or http://HOST; "" is the API's own address.
+	PublicURL string
+	// TrustedProxies are the networks whose X-Forwarded-For is believed.
+	TrustedProxies []netip.Prefix
+	// Notify is how people are told something; a sandbox keeps it in its outbox when nobody said otherwise.
+	Notify Notify
 	// File is the configuration file that was read, or "".
 	File string
 	// Test holds the hooks of the tests, from PLEXY_TEST_… variables; zero in any real run.
@@ -73,7 +79,7 @@ type Hooks struct {
 func Defaults() Config {
 	return Config{
 		Data: "./plexy-data", Listen: "127.0.0.1:8080", Environment: Sandbox, RateLimit: 1000,
-		LogLevel: "info",
+		LogLevel: "info", Notify: Notify{GatewayBody: gatewayBody, GatewayHeader: "Authorization"},
 	}
 }
 
@@ -89,6 +95,9 @@ func (c *Config) finish() {
 		c.MasterKeyFile = filepath.Join(c.Data, "master.key")
 	}
 	c.EnvironmentGiven = c.sources["environment"] != ""
+	if c.Environment == Sandbox && c.sources["notify"] == "" {
+		c.Notify.Carrier = Outbox
+	}
 }
 
 // Addresses and names are checked as they are set, so that an error names the setting and its source.

@@ -89,7 +89,16 @@ func TestUnknownAndWrongSettings(t *testing.T) {
 		"database":     {config.Input{Environ: []string{"PLEXY_DATABASE=mysql://u:geheim@h/d"}}, "sqlite:PATH"},
 		"sqlite query": {config.Input{Environ: []string{"PLEXY_DATABASE=sqlite:a.db?mode=memory"}}, "plain path"},
 		"log level":    {config.Input{Environ: []string{"PLEXY_LOG_LEVEL=loud"}}, "log_level"},
-		"skew":         {config.Input{Environ: []string{"PLEXY_TEST_CLOCK_SKEW=much"}}, "PLEXY_TEST_CLOCK_SKEW"},
+		"public url":   {config.Input{Environ: []string{"PLEXY_PUBLIC_URL=https://h/path"}}, "public_url"},
+		"proxies":      {config.Input{Environ: []string{"PLEXY_TRUSTED_PROXIES=10.0.0.0/33"}}, "trusted_proxies"},
+		"carrier":      {config.Input{Environ: []string{"PLEXY_NOTIFY=pigeon"}}, "notify"},
+		"outbox": {config.Input{Environ: []string{"PLEXY_ENVIRONMENT=production", "PLEXY_NOTIFY=outbox"}},
+			"in production"},
+		"mail": {config.Input{Environ: []string{"PLEXY_NOTIFY=smtp", "PLEXY_NOTIFY_SMTP_SERVER=h:25"}},
+			"notify_smtp_from is not set"},
+		"gateway": {config.Input{Environ: []string{"PLEXY_NOTIFY_GATEWAY_URL=http://sms.example/?key=geheim"}},
+			"https://"},
+		"skew": {config.Input{Environ: []string{"PLEXY_TEST_CLOCK_SKEW=much"}}, "PLEXY_TEST_CLOCK_SKEW"},
 	} {
 		_, err := config.Load(c.in)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
@@ -103,7 +112,8 @@ func TestUnknownAndWrongSettings(t *testing.T) {
 
 func TestPrintHidesSecrets(t *testing.T) {
 	c, err := config.Load(config.Input{
-		File:    file(t, "master_key: geheim1\n"),
+		File: file(t, "master_key: geheim1\nnotify_smtp_password: geheim4\nnotify_gateway_secret: geheim5\n"+
+			"notify_gateway_url: https://sms.example/send?key=geheim6\n"),
 		Environ: []string{"PLEXY_DATABASE=postgres://u:geheim2@h/d?sslpassword=geheim3&sslmode=disable"},
 	})
 	if err != nil {
@@ -136,5 +146,26 @@ func TestHooks(t *testing.T) {
 	})
 	if err != nil || c.Test.FailPoint != "after-commit:3" || c.Test.ClockSkew != -2*time.Second {
 		t.Errorf("hooks are %+v, %v", c.Test, err)
+	}
+}
+
+// A sandbox keeps what it would send; production sends nothing before it was told how.
+func TestCarrier(t *testing.T) {
+	for variable, want := range map[string]string{
+		"": config.Outbox, "PLEXY_ENVIRONMENT=sandbox": config.Outbox, "PLEXY_ENVIRONMENT=production": "",
+		"PLEXY_NOTIFY=": "",
+	} {
+		c, err := config.Load(config.Input{Environ: []string{variable}})
+		if err != nil || c.Notify.Carrier != want {
+			t.Errorf("with %q the carrier is %q, %v", variable, c.Notify.Carrier, err)
+		}
+	}
+}
+
+func TestTrustedProxies(t *testing.T) {
+	trusted := "PLEXY_TRUSTED_PROXIES=10.0.0.0/8, 127.0.0.1/32,::1/128"
+	c, err := config.Load(config.Input{Environ: []string{trusted}})
+	if err != nil || value(t, c, "trusted_proxies").Value != "10.0.0.0/8,127.0.0.1/32,::1/128" {
+		t.Errorf("the networks are %v, %v", c.TrustedProxies, err)
 	}
 }

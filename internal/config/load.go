@@ -61,6 +61,9 @@ func Load(in Input) (Config, error) {
 		}
 	}
 	c.finish()
+	if err := c.checkNotify(); err != nil {
+		return Config{}, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
 	return c, nil
 }
 

@@ -24,7 +24,10 @@ const maxRate = 1_000_000
 // Settings is the table of all settings, in the order in which they are printed.
 func Settings() []Setting { return settings }
 
-var settings = []Setting{
+var settings = append(ownSettings, peopleSettings...)
+
+// ownSettings are about the process and its database.
+var ownSettings = []Setting{
 	{
 		Name: "data", Usage: "folder for the database, the master key and whatever else is kept on disk",
 		set: func(c *Config, v string) error {

@@ -20,6 +20,7 @@ var mayImport = map[string][]string{
 
 	"clock": {}, "config": {}, "id": {}, "metric": {}, "vault": {},
 
+	"locale":   {"core/money"},
 	"merchant": {"clock", "core/money", "sandbox"},
 	"customer": {"core/money"},
 	"access":   {"merchant"},
@@ -39,6 +40,8 @@ var mayImport = map[string][]string{
 
 	"commit": {"core/machine", "core/reject", "storage", "clock", "metric"},
 	"verify": append([]string{"clock", "id", "storage"}, recordRooms...),
+
+	"notify": {"clock", "customer", "locale", "storage"},
 
 	"server":  {"clock", "id", "metric"},
 	"webhook": {"clock", "event", "sandbox", "storage", "view"},
@@ -116,8 +119,8 @@ var guards = []Guard{
 	{
 		What:    "HTTP",
 		Imports: []string{"net/http"},
-		Rooms:   []string{"server", "httpapi", "metric", "webhook", "bench", "receiver"},
-		Why:     "doors and webhooks speak HTTP; what is behind them does not know who asked",
+		Rooms:   []string{"server", "httpapi", "notify", "metric", "webhook", "bench", "receiver"},
+		Why:     "doors, webhooks and gateways of messages speak HTTP; what is behind them does not know who asked",
 	},
 	{
 		What:   "the go statement",

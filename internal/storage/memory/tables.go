@@ -38,6 +38,7 @@ type Tables struct {
 	Installation *storage.Installation
 	Outbox       *outbox
 	Clock        storage.TestClock
+	People       people
 
 	// What follows is computed from the rows above.
 	objects    []string            // keys of Journal, sorted
@@ -65,6 +66,7 @@ func newTables() *Tables {
 		Merchants:    map[string]*merchant.Merchant{},
 		Keys:         map[string]*access.Key{},
 		Outbox:       newOutbox(),
+		People:       newPeople(),
 	}
 	t.reindex()
 	return t

@@ -22,6 +22,7 @@ var recordTables = []string{
 	"installation", "vault_keys", "merchants", "api_keys", "customers", "audits", "goose_db_version",
 	"event_counters", "events", "event_progress", "webhook_endpoints", "deliveries", "delivery_attempts",
 	"test_clock",
+	"login_codes", "login_rates", "log_ins", "languages", "messages", "tellings",
 }
 
 func connect(t *testing.T, url string) *pgx.Conn {

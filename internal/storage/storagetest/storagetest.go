@@ -93,4 +93,14 @@ var cases = []struct {
 	{"deliveries are replayed", replays},
 	{"old deliveries are swept", deliveriesSwept},
 	{"reopened, it has kept everything", reopen},
+
+	{"customers by phone and by wallet", holders},
+	{"a code is tried five times, until it expires", codeTries},
+	{"a code opens one log-in", codeOnce},
+	{"quotas of codes", codeQuotas},
+	{"a log-in is seen, and ends", logIns},
+	{"languages", languages},
+	{"messages newest first", messages},
+	{"one process tells at a time", tellings},
+	{"what pages kept is swept", sweepPeople},
 }
