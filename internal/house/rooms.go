@@ -44,6 +44,7 @@ var mayImport = map[string][]string{
 	"notify": {"clock", "customer", "locale", "storage"},
 
 	"server":  {"clock", "id", "metric"},
+	"web":     {"access", "core/money", "locale", "server"},
 	"webhook": {"clock", "event", "sandbox", "storage", "view"},
 	"httpapi": {"access", "clock", "commit", "core/", "customer", "event", "explain", "id", "merchant",
 		"sandbox", "server", "storage", "vault", "view", "webhook"},
@@ -119,7 +120,7 @@ var guards = []Guard{
 	{
 		What:    "HTTP",
 		Imports: []string{"net/http"},
-		Rooms:   []string{"server", "httpapi", "notify", "metric", "webhook", "bench", "receiver"},
+		Rooms:   []string{"server", "httpapi", "web", "notify", "metric", "webhook", "bench", "receiver"},
 		Why:     "doors, webhooks and gateways of messages speak HTTP; what is behind them does not know who asked",
 	},
 	{

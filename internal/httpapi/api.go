@@ -39,7 +39,7 @@ type Vaults interface {
 	Refresh(ctx context.Context) error
 }
 
-// Options are what the door needs; all but Rate and Sandbox are required.
+// Options are what the door needs; all but Rate, Sandbox and Messages are required.
 type Options struct {
 	Commit Committer
 	Reader storage.Reader
@@ -63,6 +63,8 @@ type Options struct {
 	// a phone number and an IIN. It must stay the same for as long as idempotency keys are kept, and be the
 	// same in all processes of an installation.
 	FingerprintKey []byte
+	// Messages is what a sandbox would have sent to people; nil in production.
+	Messages Messages
 	// Rate is how many requests a second, and how many at once, one API key may make; 0 is no limit.
 	Rate int
 	// Sandbox is what only a sandbox has; nil in production, where none of its routes exists.

@@ -287,11 +287,13 @@ func driveGood(t *testing.T, c *contract) {
 	r.operate(asked, "cancel", 500)
 	r.clock.Advance(week.Microseconds())
 	r.operate(tx, "capture", 1)
+	check(t, r.store.KeepMessage(t.Context(), message("ntf_01JDM3Z7V8H8Q2X9K0R1ABCD12")))
 	for _, path := range []string{
 		"/v1/wallet/transaction/" + tx, "/v1/wallet/transaction/" + tx + "/explain",
 		"/v1/wallet/transactions", "/v1/wallet/transactions/?limit=1",
 		"/v1/wallet/transactions/?status=FAILED&createdFrom=2026-01-01T00:00:00Z", "/healthz", "/readyz",
 		"/v1/sandbox/clock", "/v1/sandbox/values",
+		"/v1/sandbox/outbox?limit=100",
 	} {
 		if a := r.get(path); a.status != 200 {
 			t.Errorf("%s: %d %s", path, a.status, a.body)
@@ -473,11 +475,13 @@ func (d drive) run(t *testing.T, c *contract) {
 		case reject.QueueFull:
 			sandbox.why = storage.ErrUnavailable
 			o.Reader, o.Outbox = noReader{r.store, storage.ErrUnavailable}, noOutbox{r.store, storage.ErrUnavailable}
+			o.Messages = noReader{r.store, storage.ErrUnavailable}
 		case reject.OutcomeUnknown:
 			o.Outbox = noChanges{r.store, storage.ErrUncertain}
 		case reject.InternalError:
 			sandbox.Test = nil                                                  // panics, as do
 			o.Reader, o.Outbox = noReader{r.store, nil}, noOutbox{r.store, nil} // panic
+			o.Messages = noReader{r.store, nil}
 		}
 	})
 	d.prepare(t, r)

@@ -70,6 +70,8 @@ func (n noReader) Transactions(context.Context, storage.Query) ([]wallet.Transac
 	return nil, n.orPanic()
 }
 
+func (n noReader) Messages(context.Context, int) ([]storage.Message, error) { return nil, n.orPanic() }
+
 func (n noReader) orPanic() error {
 	if n.why == nil {
 		panic("an assertion about a read")

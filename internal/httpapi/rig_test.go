@@ -169,8 +169,8 @@ func newRigOn(t testing.TB, store storage.Storage, changes ...change) *rig {
 	r.hooks, r.news = must(webhook.NewKey(master.WebhookKey()))(t), &news{next: make(chan struct{})}
 	o := httpapi.Options{
 		Reader: r.store, Keys: r.store, Vaults: r.vaults, Stem: r.stem, Clock: r.clock, Machine: r.clock,
-		FingerprintKey: master.FingerprintKey(),
-		Outbox:         r.store, News: r.news.wait, Webhooks: r.hooks, NewID: r.ids.New,
+		FingerprintKey: master.FingerprintKey(), Messages: r.store,
+		Outbox: r.store, News: r.news.wait, Webhooks: r.hooks, NewID: r.ids.New,
 		CheckURL: webhook.NewGuard(webhook.Rules{Sandbox: true}).Check,
 	}
 	log := server.NewLog(r.log, nil)

@@ -74,6 +74,7 @@ func init() { // not an initializer: the handlers lead back to the table
 		{Method: http.MethodGet, Template: "/v1/sandbox/values", Sandbox: true, Open: true,
 			serve: (*API).showMagic},
 		{Method: http.MethodGet, Template: "/sandbox", Sandbox: true, Open: true, serve: (*API).showPage},
+		{Method: http.MethodGet, Template: "/v1/sandbox/outbox", Sandbox: true, serve: (*API).outbox},
 	}
 	routes = append(routes, endpointRoutes()...)
 }

@@ -23,6 +23,7 @@ const (
 	Request     = "req_"
 	Endpoint    = "whe_"
 	Server      = "srv_" // a running server, as the owner of a claim
+	Message     = "ntf_"
 )
 
 // Books is the number of books: the partitions of all money (docs/architecture.md).

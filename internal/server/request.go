@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
 )
 
@@ -29,6 +30,7 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 // guarded runs the handler and turns a panic into a 500. It reports whether the answer had already begun,
 // so that it can only be cut off.
 func (s *Server) guarded(x *Exchange, r *http.Request) (aborted bool) {
+	door := s.door(r.URL.Path)
 	defer func() {
 		reason := recover()
 		if reason == nil {
@@ -41,12 +43,27 @@ func (s *Server) guarded(x *Exchange, r *http.Request) (aborted bool) {
 			aborted = true
 			return
 		}
+		if own, ok := door.(Apologizer); ok {
+			own.Apologize(x, r)
+			return
+		}
 		x.Reply(http.StatusInternalServerError, s.options.Envelope(Panicked, x.ID))
 	}()
 	if !s.health(x, r) {
-		s.options.Door.Serve(x, r)
+		door.Serve(x, r)
 	}
 	return false
+}
+
+// door returns the door of a path.
+func (s *Server) door(path string) Door {
+	for i := range s.options.Mounts {
+		m := &s.options.Mounts[i]
+		if rest, ok := strings.CutPrefix(path, m.Path); ok && (rest == "" || rest[0] == '/') {
+			return m.Door
+		}
+	}
+	return s.options.Door
 }
 
 // logPanic writes what happened. Values of foreign types are named by their type only: they may hold

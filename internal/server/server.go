@@ -36,6 +36,20 @@ type Door interface {
 	Serve(x *Exchange, r *http.Request)
 }
 
+// Mount gives a door the path Path and everything below it. Its Path begins with a slash and does not end
+// in one.
+type Mount struct {
+	Path string
+	Door Door
+}
+
+// Apologizer is what a mounted door may be besides: one that has its own words when its Serve panicked
+// before it answered. Without it the server answers with its Envelope.
+type Apologizer interface {
+	// Apologize answers 500.
+	Apologize(x *Exchange, r *http.Request)
+}
+
 // Failure is an answer that the server gives by itself.
 type Failure int
 
@@ -47,11 +61,14 @@ const (
 	Malformed                           // 400 or 431: not valid HTTP, or headers too large
 )
 
-// Options are what a server needs. Everything but MetricsListen, Metrics and HandleTimeout is required.
+// Options are what a server needs. Everything but MetricsListen, Mounts, Metrics and HandleTimeout is
+// required.
 type Options struct {
 	Listen        string // HOST:PORT; port 0 takes a free one
 	MetricsListen string // HOST:PORT of /metrics; "" for none
 	Door          Door
+	// Mounts are the doors of some paths; Door has all others. None for nil.
+	Mounts []Mount
 	// Envelope renders the body of one of the server's own failures.
 	Envelope func(f Failure, requestID string) []byte
 	// Ready says why the server cannot work now, or nil. It is asked by /readyz, with a deadline.

@@ -574,3 +574,36 @@ type discard struct{ header http.Header }
 func (d *discard) Header() http.Header         { return d.header }
 func (d *discard) WriteHeader(int)             {}
 func (d *discard) Write(p []byte) (int, error) { return len(p), nil }
+
+// pageDoor answers with its name, panics at /…/panic, and has its own words for that.
+type pageDoor string
+
+func (d pageDoor) Serve(x *server.Exchange, r *http.Request) {
+	x.Route = string(d)
+	if strings.HasSuffix(r.URL.Path, "/panic") {
+		panic("page: assertion")
+	}
+	x.Reply(http.StatusOK, []byte(d))
+}
+
+func (d pageDoor) Apologize(x *server.Exchange, _ *http.Request) {
+	x.Reply(http.StatusInternalServerError, []byte("sorry"))
+}
+
+func TestMountsHaveTheirPathsAndNoOthers(t *testing.T) {
+	api := func(x *server.Exchange, _ *http.Request) { x.Reply(http.StatusOK, []byte("api")) }
+	r := start(t, api, func(o *server.Options) {
+		o.Mounts = []server.Mount{
+			{Path: "/wallet", Door: pageDoor("wallet")}, {Path: "/web", Door: pageDoor("web")},
+		}
+	})
+	for path, want := range map[string]string{
+		"/wallet": "wallet", "/wallet/": "wallet", "/wallet/a/b": "wallet", "/web/x.css": "web",
+		"/wallets": "api", "/": "api", "/v1/wallet": "api", "/webs": "api", "/wallet/panic": "sorry",
+		"/healthz": `{"status":"ok"}`,
+	} {
+		if _, body := r.get(t, path); body != want {
+			t.Errorf("%s is answered %q, want %q", path, body, want)
+		}
+	}
+}

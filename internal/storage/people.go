@@ -69,7 +69,7 @@ type People interface {
 	Messages(ctx context.Context, limit int) ([]Message, error)
 
 	// Untold returns at most limit transactions that wait for their owner, whose owner was not told yet and
-	// is to be told at the given time; the oldest first.
+	// is to be told at the given time; those whose time is over first come first.
 	Untold(ctx context.Context, at int64, limit int) ([]Telling, error)
 	// ClaimTelling takes the next try at telling, for one process: nobody else tries before next
 	// (microseconds). It answers false when somebody else took it.

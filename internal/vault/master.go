@@ -22,13 +22,14 @@ const (
 	checkBytes   = 16
 )
 
-// Four keys come from the master key, by HKDF with these labels, so that the value stored as a check says
+// Five keys come from the master key, by HKDF with these labels, so that the value stored as a check says
 // nothing about the key that wraps.
 const (
 	wrapLabel  = "plexy vault 1: wrap data keys"
 	checkLabel = "plexy vault 1: check value"
 	printLabel = "plexy vault 1: fingerprints of requests"
 	hookLabel  = "plexy vault 1: secrets of webhooks"
+	pagesLabel = "plexy vault 1: pages for people"
 )
 
 // ErrMasterText says that a text is not a master key. It does not repeat the text.
@@ -42,6 +43,7 @@ type Master struct {
 	check    string
 	print    []byte
 	hook     []byte
+	pages    []byte
 	distinct int // how many different bytes the key has
 }
 
@@ -81,6 +83,10 @@ func ParseMaster(text []byte) (*Master, error) {
 	if err != nil {
 		return nil, fmt.Errorf("vault: derive the key of webhooks: %w", err)
 	}
+	pages, err := hkdf.Key(sha256.New, key[:], nil, pagesLabel, masterBytes)
+	if err != nil {
+		return nil, fmt.Errorf("vault: derive the pages' key: %w", err)
+	}
 	wrap, err := wrapper(wrapKey)
 	if err != nil {
 		return nil, fmt.Errorf("vault: build the wrapping cipher: %w", err)
@@ -91,7 +97,7 @@ func ParseMaster(text []byte) (*Master, error) {
 	}
 	return &Master{
 		wrap: wrap, check: base64.RawURLEncoding.EncodeToString(check), print: print, hook: hook,
-		distinct: len(different),
+		distinct: len(different), pages: pages,
 	}, nil
 }
 
@@ -131,6 +137,10 @@ func (m *Master) FingerprintKey() []byte { return m.print }
 // WebhookKey is what the secrets and tokens of webhook endpoints are derived from. It does not change when
 // the data keys do: what merchants were shown stays valid.
 func (m *Master) WebhookKey() []byte { return m.hook }
+
+// PagesKey keys the digests of one-time codes, phones and addresses that the pages for people keep, and the
+// tokens of their forms: there are only a million codes, and a digest without a key would be one of them.
+func (m *Master) PagesKey() []byte { return m.pages }
 
 // Check is a value to store in the database, by which a process finds out that its master key is another
 // one before it writes anything. Nothing about the key can be learned from it.

@@ -228,14 +228,17 @@ func (s *Store) Untold(_ context.Context, at int64, limit int) ([]storage.Tellin
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	var found []storage.Telling
-	for _, id := range sorted(s.t.Transactions) {
-		row, told := s.t.Transactions[id], s.t.People.tellings[id]
-		if row.Status == wallet.New && told.toldAt == 0 && told.nextAt <= at && told.tries < tellTries &&
-			len(found) < limit {
+	for id, row := range s.t.Transactions {
+		told := s.t.People.tellings[id]
+		if row.Status == wallet.New && told.toldAt == 0 && told.nextAt <= at && told.tries < tellTries {
 			found = append(found, storage.Telling{Transaction: *row, Tries: told.tries})
 		}
 	}
-	return found, nil
+	slices.SortFunc(found, func(a, b storage.Telling) int {
+		return cmp.Or(cmp.Compare(a.Transaction.ExpiresAt, b.Transaction.ExpiresAt),
+			cmp.Compare(a.Transaction.ID, b.Transaction.ID))
+	})
+	return found[:min(len(found), limit)], nil
 }
 
 // ClaimTelling takes the next try at telling; false when somebody else took it.

@@ -234,9 +234,9 @@ func (s *Store) Untold(ctx context.Context, at int64, limit int) ([]storage.Tell
 	return readAll(ctx, s, query[storage.Telling]{
 		what: "list what owners were not told",
 		sql: "select " + TransactionColumns + ", coalesce(tries, 0) from wallet_transactions " +
-			"left join tellings on transaction_id = id where status = 'NEW' and " +
-			"coalesce(told_at, 0) = 0 and coalesce(next_at, 0) <= $1 and coalesce(tries, 0) < $2 " +
-			"order by id limit $3",
+			"left join tellings on transaction_id = id where authorized = 0 and expires_at > 0 and " +
+			"status = 'NEW' and coalesce(told_at, 0) = 0 and coalesce(next_at, 0) <= $1 and " +
+			"coalesce(tries, 0) < $2 order by expires_at, id limit $3",
 		args: []any{at, int64(tellTries), int64(limit)},
 		scan: func(r Row) storage.Telling {
 			t := storage.Telling{Transaction: ScanTransaction(r)}
