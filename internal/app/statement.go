@@ -2,9 +2,9 @@ package app
 
 import (
 	"context"
-	"fmt"
 
 	"plexy/internal/core/journal"
+	"plexy/internal/storage"
 )
 
 // StatementLimit is the most lines that one statement shows.
@@ -44,26 +44,18 @@ func (a *App) Statement(ctx context.Context, h Holder, limit int) (Statement, er
 		return Statement{}, err
 	}
 	s := Statement{WalletID: w.ID, Currency: string(w.Account.Currency), Items: []Line{}}
-	for ref := w.Last; ref.Object != "" && len(s.Items) < limit; {
-		r, err := a.Storage.Record(ctx, ref)
-		if err != nil {
-			return s, fmt.Errorf("read record %d of %s: %w", ref.Sequence, ref.Object, err)
-		}
+	_, err = storage.Statement(ctx, a.Storage, w.Last, func(r journal.Record) (more bool, err error) {
 		s.Items = append(s.Items, line(r))
-		ref = r.Previous
-	}
-	return s, nil
+		return len(s.Items) < limit, nil
+	})
+	return s, err
 }
 
 func line(r journal.Record) Line {
-	after := r.Credit
-	if r.Posting.Debit == r.Wallet {
-		after = r.Debit
-	}
-	held := -after.Pending // a wallet's pending side is what was debited and not yet final
+	after := storage.BalancesAfter(r)
 	return Line{
 		At: rfc3339(r.At), Event: r.Event(), OperationID: r.OperationID(), Object: r.Object,
 		MerchantID: r.Merchant, Amount: r.Amount,
-		Available: after.Posted - held, Pending: held, Posted: after.Posted,
+		Available: after.Available, Pending: after.Pending, Posted: after.Posted,
 	}
 }

@@ -48,6 +48,8 @@ var mayImport = map[string][]string{
 	"webhook": {"clock", "event", "sandbox", "storage", "view"},
 	"httpapi": {"access", "clock", "commit", "core/", "customer", "event", "explain", "id", "merchant",
 		"sandbox", "server", "storage", "vault", "view", "webhook"},
+	"walletpage": {"access", "clock", "core/", "customer", "id", "locale", "merchant", "notify", "server",
+		"storage", "vault", "web"},
 
 	"app":       {"*"},
 	"cmd/plexy": {"app", "bench", "clock", "config"},
@@ -120,7 +122,8 @@ var guards = []Guard{
 	{
 		What:    "HTTP",
 		Imports: []string{"net/http"},
-		Rooms:   []string{"server", "httpapi", "web", "notify", "metric", "webhook", "bench", "receiver"},
+		Rooms: []string{"server", "httpapi", "web", "walletpage", "notify", "metric", "webhook", "bench",
+			"receiver"},
 		Why:     "doors, webhooks and gateways of messages speak HTTP; what is behind them does not know who asked",
 	},
 	{

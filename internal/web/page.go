@@ -169,6 +169,18 @@ func (p *Pages) Show(v *Visit, status int, page string, f Frame) {
 	}
 }
 
+// File answers with a file to be saved under a name.
+func (v *Visit) File(name, kind string, content []byte) {
+	v.secure()
+	h := v.Header()
+	h.Set("Content-Type", kind)
+	h.Set("Content-Disposition", `attachment; filename="`+name+`"`)
+	v.WriteHeader(http.StatusOK)
+	if v.Request.Method != http.MethodHead {
+		_, _ = v.Write(content) // a browser that went away is no trouble
+	}
+}
+
 // make renders into memory, so that half a page is never sent.
 func (p *Pages) make(v *Visit, page string, f Frame) ([]byte, error) {
 	s, err := p.read()
