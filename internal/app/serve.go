@@ -13,6 +13,7 @@ import (
 	"plexy/internal/httpapi"
 	"plexy/internal/id"
 	"plexy/internal/metric"
+	"plexy/internal/notify"
 	"plexy/internal/server"
 	"plexy/internal/webhook"
 )
@@ -38,6 +39,7 @@ type Server struct {
 	sequencer *webhook.Sequencer
 	sender    *webhook.Sender
 	hooks     webhook.Key
+	messages  *notify.Post // nil when nobody can be told anything
 }
 
 // Serve runs a server until ctx ends or a listener fails, then stops it in order.
@@ -106,17 +108,28 @@ func (s *Server) start(ctx context.Context, cfg config.Config, out Output) (err 
 	if err = s.prepareWebhooks(cfg); err != nil {
 		return err
 	}
+	if s.messages, err = s.post(); err != nil {
+		return err
+	}
+	if s.messages != nil {
+		built = append([]func() error{func() error { s.messages.Close(); return nil }}, built...)
+	}
+	mounts, err := s.mounts()
+	if err != nil {
+		return err
+	}
 	door := httpapi.New(httpapi.Options{
 		Commit: s.committer, Reader: s.app.Storage, Vaults: s.app.vaults, Stem: s.app.ids.Stem,
 		Outbox: s.app.Storage, News: s.sequencer.News, Webhooks: s.hooks, CheckURL: s.sender.Check,
-		NewID: s.app.ids.New, Sandbox: s.sandbox(),
+		NewID: s.app.ids.New, Sandbox: s.sandbox(), Messages: s.outbox(),
 		Keys:  newKeyCache(s.app.Storage, s.app.machine, s.app.drops),
 		Clock: s.app.clock, Machine: s.app.machine,
 		FingerprintKey: s.app.master.FingerprintKey(), Rate: cfg.RateLimit,
 	})
 	s.listener, err = server.Start(server.Options{
-		Listen: cfg.Listen, MetricsListen: cfg.MetricsListen, Door: door, Envelope: httpapi.Envelope,
-		Ready: s.app.Storage.Ready, NewRequestID: func() string { return s.app.ids.New(id.Request) },
+		Listen: cfg.Listen, MetricsListen: cfg.MetricsListen, Door: door, Mounts: mounts,
+		Envelope: httpapi.Envelope,
+		Ready:    s.app.Storage.Ready, NewRequestID: func() string { return s.app.ids.New(id.Request) },
 		Clock: s.app.machine, Log: s.log, Metrics: s.metrics,
 	})
 	if err != nil {
@@ -151,6 +164,9 @@ func (s *Server) Stop() error {
 	err := s.listener.Shutdown(ctx)
 	s.tasks.stop()
 	s.sender.Close()
+	if s.messages != nil {
+		s.messages.Close()
+	}
 	s.committer.Close()
 	if closed := s.app.Close(); closed != nil {
 		err = errors.Join(err, fmt.Errorf("close the storage: %w", closed))

@@ -86,6 +86,10 @@ func (s *Server) startTasks() *tasks {
 	s.every(ctx, t, "sweep old replies", sweepEvery, s.sweep)
 	s.every(ctx, t, "sweep old deliveries", sweepEvery, s.sweepDeliveries)
 	s.startWebhooks(ctx, t)
+	if s.messages != nil {
+		s.every(ctx, t, "tell owners what waits", tellEvery, s.tell)
+		s.every(ctx, t, "sweep what pages kept", sweepEvery, s.sweepPeople)
+	}
 	if log, ok := s.app.Storage.(interface{ Checkpoint(context.Context) error }); ok {
 		s.every(ctx, t, "move the log into the database", checkpointEvery, log.Checkpoint)
 	}

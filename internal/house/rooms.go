@@ -124,7 +124,7 @@ var guards = []Guard{
 		Imports: []string{"net/http"},
 		Rooms: []string{"server", "httpapi", "web", "walletpage", "notify", "metric", "webhook", "bench",
 			"receiver"},
-		Why:     "doors, webhooks and gateways of messages speak HTTP; what is behind them does not know who asked",
+		Why: "doors, webhooks and gateways of messages speak HTTP; what is behind them does not know who asked",
 	},
 	{
 		What:   "the go statement",

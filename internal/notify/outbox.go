@@ -2,6 +2,7 @@ package notify
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"plexy/internal/storage"
@@ -21,7 +22,7 @@ func (o Outbox) Carry(ctx context.Context, m Message) error {
 		ID: m.ID, Kind: string(m.Kind), To: m.To.Phone.Masked(), Language: string(m.Language),
 		Subject: m.Subject, Text: m.Text, CreatedAt: m.At, SweepAt: m.At + OutboxLife,
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, storage.ErrConflict) {
 		return fmt.Errorf("keep a message: %w", err)
 	}
 	return nil

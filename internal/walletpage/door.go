@@ -1,6 +1,6 @@
 // Package walletpage is the door for the owners of wallets: log in with phone and one-time code, see balance
-// and statement, answer what waits for approval. Every page is whole HTML that needs no script, and every form
-// may be sent twice and acts once. It decides nothing about money: an answer becomes an instruction.
+// and statement, answer what waits for approval. Every page is whole HTML that needs no script, and every
+// form may be sent twice and acts once. It decides nothing about money: an answer becomes an instruction.
 package walletpage
 
 import (
@@ -13,7 +13,8 @@ import (
 
 	"plexy/internal/access"
 	"plexy/internal/clock"
-	"plexy/internal/core/machine"
+	"plexy/internal/core/reject"
+	"plexy/internal/core/wallet"
 	"plexy/internal/merchant"
 	"plexy/internal/notify"
 	"plexy/internal/server"
@@ -45,10 +46,13 @@ const (
 //go:embed texts templates
 var files embed.FS
 
-// Committer makes instructions durable; *commit.Committer is one.
-type Committer interface {
-	// Submit returns the instruction's outcome, or one of package commit's errors.
-	Submit(ctx context.Context, book int, in machine.Instruction) (machine.Outcome, error)
+// Owner carries out what the owner of a wallet answers.
+type Owner interface {
+	// Approve is the customer's yes to a transaction of one of the customer's wallets. It returns the
+	// transaction as it then is, or why it cannot be answered so.
+	Approve(ctx context.Context, customer, transaction string) (wallet.Transaction, reject.Reason, error)
+	// Decline is the customer's no, with the same meaning of what is returned.
+	Decline(ctx context.Context, customer, transaction string) (wallet.Transaction, reject.Reason, error)
 }
 
 // Reader is what the pages read.
@@ -76,7 +80,7 @@ type Post interface {
 // Options are what the door needs; all are required.
 type Options struct {
 	Reader Reader
-	Commit Committer
+	Owner  Owner
 	Vaults Vaults
 	Post   Post
 	Site   *web.Site
@@ -110,6 +114,8 @@ func New(o Options) *Door {
 		logInPath:     {get: d.toHome, post: d.askForCode},
 		codePath:      {get: d.askCode, post: d.tryCode},
 		logOutPath:    {get: d.toHome, post: d.logOut},
+		approvePath:   {get: d.toHome, post: d.approve},
+		declinePath:   {get: d.toHome, post: d.decline},
 		statementPath: {get: d.statement},
 		csvPath:       {get: d.statementCSV},
 	}

@@ -18,9 +18,9 @@ import (
 	"plexy/internal/web"
 )
 
-// How many codes may be asked for. They are counted in windows that begin at fixed times, so at the border of
-// two up to twice as many may come. With five tries a code, whoever knows a phone has at most 50 guesses a day
-// at one in a million. The numbers of an address leave room for a mobile operator's customers behind one.
+// How many codes may be asked for. They are counted in windows that begin at fixed times, so at the border
+// of two up to twice as many may come. With five tries a code, whoever knows a phone has at most 50 guesses a
+// day at one in a million. The numbers of an address leave room for a mobile operator's customers behind one.
 const (
 	perPhone      = 3   // in the short window
 	perPhoneDay   = 10  //

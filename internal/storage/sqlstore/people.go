@@ -267,20 +267,37 @@ func (s *Store) Told(ctx context.Context, transaction string, at int64) error {
 }
 
 // SweepPeople deletes at most limit rows of each kind that nobody can ask for any more.
+// It writes only when it found one: a write makes others forget what they remember of the database.
 func (s *Store) SweepPeople(ctx context.Context, at int64, limit int) (int, error) {
+	tables := []struct {
+		table, key, column string
+		before             int64
+	}{
+		{"login_codes", "attempt", "expires_at", at},
+		{"login_rates", "name", "until_at", at},
+		{"log_ins", "hash", "created_at", at - access.LogInLife},
+		{"messages", "id", "sweep_at", at},
+		{"tellings", "transaction_id", "next_at", at - keepTellings},
+	}
+	found := false
+	err := s.engine.Read(ctx, func(db DB) error {
+		for _, old := range tables {
+			some, err := all(ctx, db, "select 1 from "+old.table+" where "+old.column+" <= $1 limit 1",
+				[]any{old.before}, Row.Int64)
+			if err != nil || len(some) > 0 {
+				found = true
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil || !found {
+		return 0, wrap("look for what pages kept", err)
+	}
 	swept := 0
-	err := s.write(ctx, "sweep what pages kept", func(db DB) error {
+	err = s.write(ctx, "sweep what pages kept", func(db DB) error {
 		swept = 0
-		for _, old := range []struct {
-			table, key, column string
-			before             int64
-		}{
-			{"login_codes", "attempt", "expires_at", at},
-			{"login_rates", "name", "until_at", at},
-			{"log_ins", "hash", "created_at", at - access.LogInLife},
-			{"messages", "id", "sweep_at", at},
-			{"tellings", "transaction_id", "next_at", at - keepTellings},
-		} {
+		for _, old := range tables {
 			// A name of login_rates may have a row that is needed still: the column is asked twice.
 			n, err := db.Exec(ctx, "delete from "+old.table+" where "+old.column+" <= $1 and "+old.key+
 				" in (select "+old.key+" from "+old.table+" where "+old.column+" <= $1 order by "+

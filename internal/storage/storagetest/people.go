@@ -187,6 +187,7 @@ func messages(w *world) {
 	for _, n := range []string{"2", "1", "3"} {
 		w.ok(w.KeepMessage(w.ctx, w.message(n)))
 	}
+	w.is(w.KeepMessage(w.ctx, w.message("3")), storage.ErrConflict)
 	got, err := w.Messages(w.ctx, 2)
 	w.ok(err)
 	w.same(got, []storage.Message{w.message("3"), w.message("2")})
