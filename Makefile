@@ -1,7 +1,7 @@
 # One command for each thing one does here. `make help` lists them.
 #
-# What a machine lacks (a C compiler for the race detector, PostgreSQL for the tests) is installed from
-# Debian's packages when we are root; Go itself must be there.
+# What a machine lacks (a C compiler for the race detector, PostgreSQL and Chromium for the tests) is installed
+# from Debian's packages when we are root; Go itself must be there.
 
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
@@ -33,7 +33,7 @@ run: build ## build and start the sandbox on 127.0.0.1:8080, data under ./plexy-
 	@exec ./$(PLEXY) serve $(ARGS)
 
 .PHONY: test
-test: compiler vet format build tools ## everything: all tests, then all of them with the race detector
+test: compiler browser vet format build tools ## everything: all tests, then all of them with the race detector
 	@$(PGRUN) $(TESTRUN) \
 		plain -count=1 -timeout 40m ./... -- \
 		race -race -short -count=1 -timeout 40m ./...
@@ -87,6 +87,16 @@ compiler:
 		echo "the race detector needs a C compiler: install gcc and the C library's headers"; exit 1; \
 	fi; \
 	apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends gcc libc6-dev
+
+# The pages for people are tested in a real browser.
+.PHONY: browser
+browser:
+	@command -v chromium >/dev/null && exit 0; \
+	if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
+		echo "the tests of the pages need Chromium: install it, or they are skipped"; exit 0; \
+	fi; \
+	apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+		chromium fonts-dejavu-core
 
 .PHONY: clean
 clean: ## remove what was built; data stays

@@ -166,10 +166,13 @@ var modules = []Module{
 	{Path: "zombiezen.com/go/sqlite", Why: "the same SQLite at its own interface: statements, backup, status"},
 
 	{Path: "github.com/anishathalye/porcupine", Proofs: true, Why: "linearizability of recorded histories"},
+	{Path: "github.com/chromedp/cdproto", Proofs: true, Why: "the words of that protocol"},
+	{Path: "github.com/chromedp/chromedp", Proofs: true, Why: "a real browser, driven by its own protocol"},
 	{Path: "github.com/getkin/kin-openapi", Proofs: true, Why: "answers checked against api/openapi.yaml"},
 	{Path: "github.com/google/go-cmp", Proofs: true, Why: "differences of records that a person can read"},
 	{Path: "github.com/standard-webhooks/standard-webhooks/libraries", Proofs: true,
 		Why: "signatures judged by the library of those who wrote the standard"},
+	{Path: "golang.org/x/net", Proofs: true, Why: "reads HTML as browsers do, to check pages by structure"},
 	{Path: "golang.org/x/sys", Why: "fdatasync for SQLite's log; in bench, what a process used of the machine"},
 	{Path: "modernc.org/libc", Why: "the memory of the embedded SQLite, for the file system under its log"},
 	{Path: "pgregory.net/rapid", Proofs: true, Why: "properties over made-up input, shrunk when they fail"},

@@ -84,6 +84,8 @@ func (d *Door) decided(v *visit, transaction string, names *names) (*decided, er
 	one, err := names.waiting(t)
 	c := &decided{waiting: one, Kind: "bad", Text: outcomes[t.Failure]}
 	switch {
+	case t.Status == wallet.New && t.LapsedAt(d.options.Clock.Now()): // the background will say so soon
+		c.Text = "decided.expired"
 	case t.Status == wallet.New:
 		c.Kind, c.Text = "warn", "decided.waiting"
 	case t.Status == wallet.Processing:
