@@ -104,6 +104,9 @@ func withoutQuery(address string) string {
 // checkNotify looks at what the settings say together.
 func (c Config) checkNotify() error {
 	n := c.Notify
+	if n.Carrier != "" && c.Environment == Production && !strings.HasPrefix(c.PublicURL, "https://") {
+		return errors.New("public_url must be set and begin with https://: in production people log in there")
+	}
 	lacks := func(pairs ...string) error {
 		for i := 0; i < len(pairs); i += 2 {
 			if pairs[i+1] == "" {

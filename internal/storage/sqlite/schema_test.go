@@ -92,6 +92,10 @@ func TestPlans(t *testing.T) {
 		{"select id from wallet_transactions where authorized - captured - canceled - expired > 0 " +
 			"and expires_at > 0 and expires_at <= $1 order by expires_at, id limit $2",
 			"wallet_transactions_due (expires_at>? AND expires_at<?)"},
+		{"select id from wallet_transactions left join tellings on transaction_id = id where authorized = 0 " +
+			"and expires_at > 0 and status = 'NEW' and coalesce(told_at, 0) = 0 order by expires_at, id limit $1",
+			"wallet_transactions_undecided"},
+		{"select id from customers where phone_index in ($1, $2) limit 1", "INDEX"},
 		{"select id from wallet_rows where customer_id = $1", "INDEX"},
 		{"select row from idempotency_hashes where run = $1 and hash = $2 order by row", "(run=? AND hash=?)"},
 	} {

@@ -5,7 +5,6 @@ import (
 	"sync/atomic"
 
 	"plexy/internal/access"
-	"plexy/internal/core/wallet"
 	"plexy/internal/id"
 	"plexy/internal/storage"
 )
@@ -194,11 +193,24 @@ func messages(w *world) {
 }
 
 func tellings(w *world) {
-	w.install()
-	none, err := w.Untold(w.ctx, w.now, 10)
+	askedShop(w)
+	untold := func(at int64) []storage.Telling {
+		w.Helper()
+		found, err := w.Untold(w.ctx, at, 10)
+		w.ok(err)
+		return found
+	}
+	w.same(len(untold(w.now)), 0)
+	first := w.ask(sale{merchant: "mer_1", payer: "alice", amount: 1})
+	other := w.ask(sale{merchant: "mer_1", payer: "alice", amount: 2})
+	w.same(untold(w.now), []storage.Telling{{Transaction: first}, {Transaction: other}})
+	some, err := w.Untold(w.ctx, w.now, 1)
 	w.ok(err)
-	w.same(len(none), 0)
-	t := storage.Telling{Transaction: wallet.Transaction{ID: id.Transaction + w.stem() + "00"}}
+	w.same(some, []storage.Telling{{Transaction: first}})
+	w.run(w.approve(other, "alice")) // what was answered needs no telling
+	w.same(untold(w.now), []storage.Telling{{Transaction: first}})
+
+	t := storage.Telling{Transaction: first}
 	var claimed atomic.Int64
 	var all sync.WaitGroup
 	for range 4 {
@@ -211,14 +223,26 @@ func tellings(w *world) {
 	all.Wait()
 	w.same(claimed.Load(), int64(1))
 	t.Tries = 1
+	w.same(len(untold(w.now+second-1)), 0)
+	w.same(untold(w.now+second), []storage.Telling{t})
 	ok, err := w.ClaimTelling(w.ctx, t, w.now+second)
 	w.ok(err)
 	w.same(ok, true)
 	w.ok(w.Told(w.ctx, t.Transaction.ID, w.now))
 	t.Tries = 2
+	w.same(len(untold(w.now+2*second)), 0)
 	ok, err = w.ClaimTelling(w.ctx, t, w.now+second)
 	w.ok(err)
 	w.same(ok, false)
+
+	// After six tries nobody tries any more.
+	last := storage.Telling{Transaction: w.ask(sale{merchant: "mer_1", payer: "alice", amount: 3})}
+	for ; last.Tries < 6; last.Tries++ {
+		w.same(untold(w.now), []storage.Telling{last})
+		_, err = w.ClaimTelling(w.ctx, last, w.now)
+		w.ok(err)
+	}
+	w.same(len(untold(w.now)), 0)
 }
 
 func sweepPeople(w *world) {
