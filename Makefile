@@ -33,7 +33,7 @@ run: build ## build and start the sandbox on 127.0.0.1:8080, data under ./plexy-
 	@exec ./$(PLEXY) serve $(ARGS)
 
 .PHONY: test
-test: compiler browser vet format build tools ## everything: all tests, then all of them with the race detector
+test: compiler browser vet format pages build tools ## everything: all tests, then all of them with the race detector
 	@$(PGRUN) $(TESTRUN) \
 		plain -count=1 -timeout 40m ./... -- \
 		race -race -short -count=1 -timeout 40m ./...
@@ -73,6 +73,22 @@ vet:
 format:
 	@bad=$$("$$($(GO) env GOROOT)/bin/gofmt" -l api cmd internal receiver); \
 	if [ -n "$$bad" ]; then echo "not as gofmt writes it:"; echo "$$bad"; exit 1; fi
+
+# The pages are compiled from *.templ files, and what came of it is committed: building needs no generator.
+TEMPL = $(GO) run github.com/a-h/templ/cmd/templ@v0.3.1100 generate -include-version=false -stdout -f
+
+.PHONY: generate
+generate: tools ## compile the pages' *.templ files into Go
+	@set -e; for file in $$(find internal -name '*.templ'); do \
+		$(TEMPL) "$$file" > build/page && cp build/page "$${file%.templ}_templ.go"; \
+	done
+
+.PHONY: pages
+pages:
+	@for file in $$(find internal -name '*.templ'); do \
+		$(TEMPL) "$$file" | cmp -s - "$${file%.templ}_templ.go" || \
+			{ echo "$$file was changed and not compiled: make generate"; exit 1; }; \
+	done
 
 .PHONY: tools
 tools:

@@ -148,6 +148,8 @@ var sizeExceptions = []string{}
 // modules are the dependencies we chose. The standard library comes first; a module is here because the
 // job is not ours and somebody does it well.
 var modules = []Module{
+	{Path: "github.com/a-h/templ", Why: "pages as compiled, escaping components: html/template keeps every " +
+		"method of every type in the binary, two MiB of them in memory"},
 	{Path: "github.com/bits-and-blooms/bloom/v3", Why: "filter before the idempotency buckets of SQLite"},
 	{Path: "github.com/go-json-experiment/json", Why: "strict JSON: duplicates, exact names, offsets"},
 	{Path: "github.com/gofrs/flock", Why: "file locks between processes on one data folder"},

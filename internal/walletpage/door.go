@@ -43,7 +43,7 @@ const (
 	logInCookie   = "plexy_log_in"
 )
 
-//go:embed texts templates
+//go:embed texts
 var files embed.FS
 
 // Owner carries out what the owner of a wallet answers.

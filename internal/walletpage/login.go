@@ -36,22 +36,25 @@ type entry struct {
 	Notice string // key of a text that says what happened, "" for nothing
 	Left   int    // tries
 	Shown  string // the phone, masked
-	Page   string // its address, for the link of the summary
+	Typed  string // what was typed into the field, where that is to be corrected
 }
 
 // notices are what the address of the first page may say, and nothing else.
 var notices = map[string]string{"out": "notice.out", "idle": "notice.idle", "again": "notice.again"}
 
 func (d *Door) showLogIn(v *visit, status int, e entry) {
-	d.pages.Show(v.Visit, status, "login", web.Frame{Data: e})
+	d.pages.Show(v.Visit, status, func(f *web.Frame) web.Page {
+		return web.Page{Title: titled(f, "login.title", e.Wrong != ""), Home: Path, Main: loginForm(f, e)}
+	})
 }
 
 // askForCode is the form with the phone. Whether the phone has a wallet changes nothing that can be seen: the
 // same rows are written, the same answer is given, and the message goes out beside the request.
 func (d *Door) askForCode(v *visit) {
-	phone, err := customer.ParsePhone(strings.TrimSpace(v.Request.PostForm.Get("phone")))
+	typed := strings.TrimSpace(v.Request.PostForm.Get("phone"))
+	phone, err := customer.ParsePhone(typed)
 	if err != nil {
-		d.showLogIn(v, http.StatusUnprocessableEntity, entry{Wrong: "phone.wrong"})
+		d.showLogIn(v, http.StatusUnprocessableEntity, entry{Wrong: "phone.wrong", Typed: typed})
 		return
 	}
 	owner, err := d.ownerOf(v.ctx, phone)
@@ -154,7 +157,9 @@ func (d *Door) askCode(v *visit) {
 }
 
 func (d *Door) showCode(v *visit, status int, e entry) {
-	d.pages.Show(v.Visit, status, "code", web.Frame{Data: e})
+	d.pages.Show(v.Visit, status, func(f *web.Frame) web.Page {
+		return web.Page{Title: titled(f, "code.title", e.Wrong != ""), Home: Path, Main: codeForm(f, e)}
+	})
 }
 
 // tryCode is the form with the code.

@@ -15,6 +15,7 @@ const recentLines = 5
 
 // overview is what the first page shows of somebody who is logged in.
 type overview struct {
+	Person  string   // the phone, masked
 	Notice  *decided // what came of an answer that was just given; nil for nothing
 	Wallets []purse
 	Waiting int // how many transactions wait, on all wallets
@@ -44,7 +45,7 @@ func (d *Door) home(v *visit) {
 		d.showLogIn(v, http.StatusOK, entry{Notice: notices[notice]})
 		return
 	}
-	o := overview{}
+	o := overview{Person: v.phone.Masked()}
 	names := d.names(v)
 	for _, w := range v.wallets {
 		p, err := d.purse(v, w, names)
@@ -59,7 +60,9 @@ func (d *Door) home(v *visit) {
 		d.trouble(v, err)
 		return
 	}
-	d.pages.Show(v.Visit, http.StatusOK, "overview", web.Frame{Data: o, Person: v.phone.Masked()})
+	d.pages.Show(v.Visit, http.StatusOK, func(f *web.Frame) web.Page {
+		return web.Page{Title: f.T("overview.title"), Home: Path, Main: overviewPage(f, o)}
+	})
 }
 
 func (d *Door) purse(v *visit, w wallet.Wallet, names *names) (purse, error) {

@@ -166,7 +166,10 @@ func (d *Door) statement(v *visit) {
 	if f.WrongFrom || f.WrongTo {
 		status = http.StatusUnprocessableEntity
 	}
-	d.pages.Show(v.Visit, status, "statement", web.Frame{Data: s, Person: v.phone.Masked()})
+	d.pages.Show(v.Visit, status, func(frame *web.Frame) web.Page {
+		title := titled(frame, "statement.title", status != http.StatusOK)
+		return web.Page{Title: title, Home: Path, Main: statementPage(frame, s)}
+	})
 }
 
 // address is a page of the statement with the same filters.
@@ -226,23 +229,19 @@ func (d *Door) csv(v *visit, lines []line) ([]byte, error) {
 	b.WriteString("\ufeff") // without it a spreadsheet takes Cyrillic for something else
 	w := csv.NewWriter(&b)
 	w.UseCRLF = true
+	f, err := d.pages.Frame(v.Visit)
+	if err != nil {
+		return nil, err
+	}
 	header := []string{"time", "operation", "merchant", "order", "amount", "currency", "available", "held", "id"}
 	for i, key := range header {
-		text, err := d.pages.Text(v.Visit, "csv."+key)
-		if err != nil {
-			return nil, err
-		}
-		header[i] = text
+		header[i] = f.T("csv." + key)
 	}
 	_ = w.Write(header) // into memory
 	for _, l := range lines {
-		event, err := d.pages.Text(v.Visit, l.Event)
-		if err != nil {
-			return nil, err
-		}
 		decimal := func(minor int64) string { return string(money.AppendDecimal(nil, minor, l.Currency)) }
 		_ = w.Write([]string{
-			time.UnixMicro(l.At).In(locale.Kazakhstan).Format(time.DateTime), event, harmless(l.Merchant),
+			time.UnixMicro(l.At).In(locale.Kazakhstan).Format(time.DateTime), f.T(l.Event), harmless(l.Merchant),
 			harmless(l.Order), decimal(l.Signed()), string(l.Currency), decimal(l.Available), decimal(l.Pending),
 			l.ID,
 		})
