@@ -75,20 +75,15 @@ format:
 	if [ -n "$$bad" ]; then echo "not as gofmt writes it:"; echo "$$bad"; exit 1; fi
 
 # The pages are compiled from *.templ files, and what came of it is committed: building needs no generator.
-TEMPL = $(GO) run github.com/a-h/templ/cmd/templ@v0.3.1100 generate -include-version=false -stdout -f
+TEMPL = $(GO) run github.com/a-h/templ/cmd/templ@v0.3.1100 generate -include-version=false -path internal
 
 .PHONY: generate
-generate: tools ## compile the pages' *.templ files into Go
-	@set -e; for file in $$(find internal -name '*.templ'); do \
-		$(TEMPL) "$$file" > build/page && cp build/page "$${file%.templ}_templ.go"; \
-	done
+generate: ## compile the pages' *.templ files into Go
+	@$(TEMPL)
 
 .PHONY: pages
 pages:
-	@for file in $$(find internal -name '*.templ'); do \
-		$(TEMPL) "$$file" | cmp -s - "$${file%.templ}_templ.go" || \
-			{ echo "$$file was changed and not compiled: make generate"; exit 1; }; \
-	done
+	@$(TEMPL) -check >/dev/null 2>&1 || { echo "a *.templ file was changed and not compiled: make generate"; exit 1; }
 
 .PHONY: tools
 tools:
