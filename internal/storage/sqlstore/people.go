@@ -108,7 +108,7 @@ func (s *Store) Holder(ctx context.Context, walletID string) (wallet.Customer, e
 // AddCode counts the code against every quota and writes it; false, and nothing written, when one of them
 // is used up. The row of a quota is its lock: two processes cannot both take the last one.
 func (s *Store) AddCode(ctx context.Context, c access.Code, quotas []storage.Quota) (bool, error) {
-	err := s.write(ctx, "add a code", func(db DB) error {
+	err := s.aside(ctx, "add a code", func(db DB) error {
 		for _, q := range quotas {
 			n, err := db.Exec(ctx, "insert into login_rates (name, until_at, n) values ($1, $2, 1) "+
 				"on conflict (name, until_at) do update set n = login_rates.n + 1 where login_rates.n < $3",
@@ -136,7 +136,7 @@ func (s *Store) AddCode(ctx context.Context, c access.Code, quotas []storage.Quo
 // is counted before anybody compares, so that two tries at once are two.
 func (s *Store) TryCode(ctx context.Context, attempt access.Hash, at int64) (access.Code, error) {
 	var c access.Code
-	err := s.write(ctx, "try a code", func(db DB) error {
+	err := s.aside(ctx, "try a code", func(db DB) error {
 		n, err := db.Exec(ctx, "update login_codes set tries = tries + 1 where "+live,
 			[]any{attempt[:], at, int64(access.CodeTries)})
 		if err != nil {
@@ -162,7 +162,7 @@ func (s *Store) CodeOf(ctx context.Context, attempt access.Hash, at int64) (acce
 
 // LogIn uses an attempt's code up and writes the log-in; ErrNotFound when the code was used before.
 func (s *Store) LogIn(ctx context.Context, attempt access.Hash, l access.LogIn) error {
-	return s.write(ctx, "log in", func(db DB) error {
+	return s.aside(ctx, "log in", func(db DB) error {
 		n, err := db.Exec(ctx, "update login_codes set used_at = $1 where attempt = $2 and used_at = 0",
 			[]any{l.CreatedAt, attempt[:]})
 		if err != nil {
@@ -249,7 +249,7 @@ func (s *Store) Untold(ctx context.Context, at int64, limit int) ([]storage.Tell
 // ClaimTelling takes the next try at telling; false when somebody else took it.
 func (s *Store) ClaimTelling(ctx context.Context, t storage.Telling, next int64) (bool, error) {
 	var n int64
-	err := s.write(ctx, "claim a telling", func(db DB) (err error) {
+	err := s.aside(ctx, "claim a telling", func(db DB) (err error) {
 		n, err = db.Exec(ctx, "insert into tellings (transaction_id, tries, next_at, told_at) "+
 			"values ($1, 1, $2, 0) on conflict (transaction_id) do update "+
 			"set tries = tellings.tries + 1, next_at = excluded.next_at "+
@@ -267,7 +267,7 @@ func (s *Store) Told(ctx context.Context, transaction string, at int64) error {
 }
 
 // SweepPeople deletes at most limit rows of each kind that nobody can ask for any more.
-// It writes only when it found one: a write makes others forget what they remember of the database.
+// It takes the writer's turn only when it found one.
 func (s *Store) SweepPeople(ctx context.Context, at int64, limit int) (int, error) {
 	tables := []struct {
 		table, key, column string
@@ -295,7 +295,7 @@ func (s *Store) SweepPeople(ctx context.Context, at int64, limit int) (int, erro
 		return 0, wrap("look for what pages kept", err)
 	}
 	swept := 0
-	err = s.write(ctx, "sweep what pages kept", func(db DB) error {
+	err = s.aside(ctx, "sweep what pages kept", func(db DB) error {
 		swept = 0
 		for _, old := range tables {
 			// A name of login_rates may have a row that is needed still: the column is asked twice.
@@ -314,7 +314,7 @@ func (s *Store) SweepPeople(ctx context.Context, at int64, limit int) (int, erro
 
 // exec runs one statement that writes.
 func (s *Store) exec(ctx context.Context, what, sql string, args []any) error {
-	return s.write(ctx, what, func(db DB) error {
+	return s.aside(ctx, what, func(db DB) error {
 		_, err := db.Exec(ctx, sql, args)
 		return err
 	})
