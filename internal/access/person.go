@@ -18,13 +18,13 @@ const (
 )
 
 // Code is a one-time code as it is kept: digests only. It belongs to the browser that asked for it, which
-// holds the attempt's token.
+// holds the token.
 type Code struct {
-	Attempt   Hash   // of the token
+	Hash      Hash   // of the token
 	Customer  string // "" when the phone has no wallet: such a code was told to nobody and opens nothing
 	Phone     Hash   // keyed digest of the phone
 	Shown     string // the phone, masked
-	Digits    Hash   // keyed digest of attempt and code
+	Digits    Hash   // keyed digest of token and code
 	Tries     int    // so far
 	CreatedAt int64  // microseconds since 1970-01-01 UTC
 	ExpiresAt int64

@@ -45,13 +45,13 @@ type People interface {
 	// AddCode counts the code against every quota and writes it. When one of them is used up it writes
 	// nothing and answers false.
 	AddCode(ctx context.Context, c access.Code, quotas []Quota) (bool, error)
-	// TryCode counts one try at an attempt's code and returns the code with that try. ErrNotFound when
+	// TryCode counts one try at the code of a token and returns the code with that try. ErrNotFound when
 	// there is none to try: unknown, expired at the given time, tried access.CodeTries times, or used.
-	TryCode(ctx context.Context, attempt access.Hash, at int64) (access.Code, error)
-	// CodeOf returns an attempt's code under the same conditions, without counting a try.
-	CodeOf(ctx context.Context, attempt access.Hash, at int64) (access.Code, error)
-	// LogIn uses an attempt's code up and writes the log-in; ErrNotFound when the code was used before.
-	LogIn(ctx context.Context, attempt access.Hash, l access.LogIn) error
+	TryCode(ctx context.Context, token access.Hash, at int64) (access.Code, error)
+	// CodeOf returns the code of a token under the same conditions, without counting a try.
+	CodeOf(ctx context.Context, token access.Hash, at int64) (access.Code, error)
+	// LogIn uses the code of a token up and writes the log-in; ErrNotFound when the code was used before.
+	LogIn(ctx context.Context, token access.Hash, l access.LogIn) error
 	// LogInByHash returns a log-in, live or not, or ErrNotFound.
 	LogInByHash(ctx context.Context, hash access.Hash) (access.LogIn, error)
 	// SeeLogIn notes that a log-in was used at a time.

@@ -39,8 +39,8 @@ const (
 
 // The door's own cookies.
 const (
-	attemptCookie = "plexy_attempt"
-	logInCookie   = "plexy_log_in"
+	askedCookie = "plexy_asked"
+	logInCookie = "plexy_log_in"
 )
 
 //go:embed texts

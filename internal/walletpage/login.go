@@ -65,7 +65,7 @@ func (d *Door) askForCode(v *visit) {
 	now := d.options.Clock.Now()
 	token, digits := access.NewToken(), access.NewCode()
 	code := access.Code{
-		Attempt: access.HashOf(token), Customer: owner.ID, Phone: d.digest("phone", phone.Reveal()),
+		Hash: access.HashOf(token), Customer: owner.ID, Phone: d.digest("phone", phone.Reveal()),
 		Shown: phone.Masked(), Digits: d.digest("code", token+digits),
 		CreatedAt: now, ExpiresAt: now + access.CodeLife,
 	}
@@ -82,7 +82,7 @@ func (d *Door) askForCode(v *visit) {
 	if owner.ID != "" {
 		d.sendCode(v, phone, digits, now)
 	}
-	d.options.Site.SetCookie(v.Exchange, attemptCookie, token, access.CodeLife/1_000_000)
+	d.options.Site.SetCookie(v.Exchange, askedCookie, token, access.CodeLife/1_000_000)
 	v.Redirect(codePath)
 }
 
@@ -135,16 +135,16 @@ func (d *Door) sendCode(v *visit, phone customer.Phone, digits string, now int64
 	d.options.Post.Send(m)
 }
 
-// attempt returns the attempt that this browser has under way, and its token.
-func (d *Door) attempt(v *visit) (access.Hash, string) {
-	token := d.options.Site.Cookie(v.Request, attemptCookie)
+// asked returns the token of the code that this browser asked for, and its hash.
+func (d *Door) asked(v *visit) (access.Hash, string) {
+	token := d.options.Site.Cookie(v.Request, askedCookie)
 	return access.HashOf(token), token
 }
 
 // askCode is the page with the code's form.
 func (d *Door) askCode(v *visit) {
-	attempt, _ := d.attempt(v)
-	code, err := d.options.Reader.CodeOf(v.ctx, attempt, d.options.Clock.Now())
+	hash, _ := d.asked(v)
+	code, err := d.options.Reader.CodeOf(v.ctx, hash, d.options.Clock.Now())
 	none, err := absent(err)
 	switch {
 	case err != nil:
@@ -164,12 +164,12 @@ func (d *Door) showCode(v *visit, status int, e entry) {
 
 // tryCode is the form with the code.
 func (d *Door) tryCode(v *visit) {
-	attempt, token := d.attempt(v)
+	hash, token := d.asked(v)
 	now := d.options.Clock.Now()
 	digits := onlyDigits(v.Request.PostForm.Get("code"))
 	if len(digits) != access.CodeDigits {
 		// Not a guess: a slip of the finger costs no try.
-		code, err := d.options.Reader.CodeOf(v.ctx, attempt, now)
+		code, err := d.options.Reader.CodeOf(v.ctx, hash, now)
 		if none, err := absent(err); none || err != nil {
 			d.expired(v, err)
 			return
@@ -177,7 +177,7 @@ func (d *Door) tryCode(v *visit) {
 		d.showCode(v, http.StatusUnprocessableEntity, entry{Wrong: "code.malformed", Shown: code.Shown})
 		return
 	}
-	code, err := d.options.Reader.TryCode(v.ctx, attempt, now)
+	code, err := d.options.Reader.TryCode(v.ctx, hash, now)
 	if none, err := absent(err); none || err != nil {
 		d.expired(v, err)
 		return
@@ -207,7 +207,7 @@ func (d *Door) expired(v *visit, err error) {
 // logIn opens a log-in for the right code, in a browser whose forms from before are void.
 func (d *Door) logIn(v *visit, code access.Code, now int64) {
 	token := access.NewToken()
-	err := d.options.Reader.LogIn(v.ctx, code.Attempt, access.LogIn{
+	err := d.options.Reader.LogIn(v.ctx, code.Hash, access.LogIn{
 		Hash: access.HashOf(token), Customer: code.Customer, Phone: code.Phone, CreatedAt: now, SeenAt: now,
 	})
 	if none, err := absent(err); none || err != nil {
@@ -218,7 +218,7 @@ func (d *Door) logIn(v *visit, code access.Code, now int64) {
 		v.Trouble = err // messages come in the language from before
 	}
 	d.options.Site.SetCookie(v.Exchange, logInCookie, token, access.LogInLife/1_000_000)
-	d.options.Site.SetCookie(v.Exchange, attemptCookie, "", -1)
+	d.options.Site.SetCookie(v.Exchange, askedCookie, "", -1)
 	v.Renew()
 	v.Redirect(Path)
 }

@@ -106,22 +106,22 @@ func (s *Store) AddCode(_ context.Context, c access.Code, quotas []storage.Quota
 		for _, q := range quotas {
 			t.People.rates[rate{q.Name, q.Until}]++
 		}
-		t.People.codes[c.Attempt] = kept{Code: c}
+		t.People.codes[c.Hash] = kept{Code: c}
 		added = true
 		return nil
 	})
 	return added, err
 }
 
-// TryCode counts one try at an attempt's live code and returns the code; ErrNotFound when there is none.
-func (s *Store) TryCode(_ context.Context, attempt access.Hash, at int64) (access.Code, error) {
+// TryCode counts one try at the live code of a token and returns the code; ErrNotFound when there is none.
+func (s *Store) TryCode(_ context.Context, token access.Hash, at int64) (access.Code, error) {
 	var c kept
 	err := s.write(func(t *Tables) error {
-		if c = t.People.codes[attempt]; !c.live(at) {
+		if c = t.People.codes[token]; !c.live(at) {
 			return storage.ErrNotFound
 		}
 		c.Tries++
-		t.People.codes[attempt] = c
+		t.People.codes[token] = c
 		return nil
 	})
 	if err != nil {
@@ -130,11 +130,11 @@ func (s *Store) TryCode(_ context.Context, attempt access.Hash, at int64) (acces
 	return c.Code, nil
 }
 
-// CodeOf returns an attempt's live code, or ErrNotFound.
-func (s *Store) CodeOf(_ context.Context, attempt access.Hash, at int64) (access.Code, error) {
+// CodeOf returns the live code of a token, or ErrNotFound.
+func (s *Store) CodeOf(_ context.Context, token access.Hash, at int64) (access.Code, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if c := s.t.People.codes[attempt]; c.live(at) {
+	if c := s.t.People.codes[token]; c.live(at) {
 		return c.Code, nil
 	}
 	return access.Code{}, storage.ErrNotFound
@@ -145,15 +145,15 @@ func (k kept) live(at int64) bool {
 	return k.ExpiresAt > at && k.usedAt == 0 && k.Tries < access.CodeTries
 }
 
-// LogIn uses an attempt's code up and writes the log-in; ErrNotFound when the code was used before.
-func (s *Store) LogIn(_ context.Context, attempt access.Hash, l access.LogIn) error {
+// LogIn uses the code of a token up and writes the log-in; ErrNotFound when the code was used before.
+func (s *Store) LogIn(_ context.Context, token access.Hash, l access.LogIn) error {
 	return s.write(func(t *Tables) error {
-		c, ok := t.People.codes[attempt]
+		c, ok := t.People.codes[token]
 		if !ok || c.usedAt != 0 {
 			return storage.ErrNotFound
 		}
 		c.usedAt = l.CreatedAt
-		t.People.codes[attempt] = c
+		t.People.codes[token] = c
 		t.People.logIns[l.Hash] = l
 		return nil
 	})

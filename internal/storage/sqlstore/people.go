@@ -10,12 +10,12 @@ import (
 )
 
 const (
-	codeColumns    = "attempt, customer_id, phone, shown, digits, tries, created_at, expires_at"
+	codeColumns    = "hash, customer_id, phone, shown, digits, tries, created_at, expires_at"
 	logInColumns   = "hash, customer_id, phone, created_at, seen_at"
 	messageColumns = "id, kind, recipient, language, subject, body, created_at, sweep_at"
 
-	// live says of a code that it may be tried; $1 is the attempt, $2 the time.
-	live = "attempt = $1 and expires_at > $2 and used_at = 0 and tries < $3"
+	// live says of a code that it may be tried; $1 is the hash, $2 the time.
+	live = "hash = $1 and expires_at > $2 and used_at = 0 and tries < $3"
 
 	// tellings are tried this often; see storage.People.Untold.
 	tellTries = 6
@@ -34,7 +34,7 @@ func scanHash(r Row) (h access.Hash) {
 
 func scanCode(r Row) access.Code {
 	return access.Code{
-		Attempt: scanHash(r), Customer: r.Text(), Phone: scanHash(r), Shown: r.Text(), Digits: scanHash(r),
+		Hash: scanHash(r), Customer: r.Text(), Phone: scanHash(r), Shown: r.Text(), Digits: scanHash(r),
 		Tries: int(r.Int64()), CreatedAt: r.Int64(), ExpiresAt: r.Int64(),
 	}
 }
@@ -122,7 +122,7 @@ func (s *Store) AddCode(ctx context.Context, c access.Code, quotas []storage.Quo
 		}
 		_, err := db.Exec(ctx, "insert into login_codes ("+codeColumns+", used_at) "+
 			"values ($1, $2, $3, $4, $5, $6, $7, $8, 0)",
-			[]any{c.Attempt[:], c.Customer, c.Phone[:], c.Shown, c.Digits[:], int64(c.Tries), c.CreatedAt,
+			[]any{c.Hash[:], c.Customer, c.Phone[:], c.Shown, c.Digits[:], int64(c.Tries), c.CreatedAt,
 				c.ExpiresAt})
 		return err
 	})
@@ -132,39 +132,39 @@ func (s *Store) AddCode(ctx context.Context, c access.Code, quotas []storage.Quo
 	return err == nil, err
 }
 
-// TryCode counts one try at an attempt's live code and returns the code; ErrNotFound when there is none. It
+// TryCode counts one try at the live code of a token and returns the code; ErrNotFound when there is none. It
 // is counted before anybody compares, so that two tries at once are two.
-func (s *Store) TryCode(ctx context.Context, attempt access.Hash, at int64) (access.Code, error) {
+func (s *Store) TryCode(ctx context.Context, token access.Hash, at int64) (access.Code, error) {
 	var c access.Code
 	err := s.aside(ctx, "try a code", func(db DB) error {
 		n, err := db.Exec(ctx, "update login_codes set tries = tries + 1 where "+live,
-			[]any{attempt[:], at, int64(access.CodeTries)})
+			[]any{token[:], at, int64(access.CodeTries)})
 		if err != nil {
 			return err
 		}
 		if n == 0 {
 			return storage.ErrNotFound
 		}
-		c, err = one(ctx, db, "select "+codeColumns+" from login_codes where attempt = $1",
-			[]any{attempt[:]}, scanCode)
+		c, err = one(ctx, db, "select "+codeColumns+" from login_codes where hash = $1",
+			[]any{token[:]}, scanCode)
 		return err
 	})
 	return c, err
 }
 
-// CodeOf returns an attempt's live code, or ErrNotFound.
-func (s *Store) CodeOf(ctx context.Context, attempt access.Hash, at int64) (access.Code, error) {
+// CodeOf returns the live code of a token, or ErrNotFound.
+func (s *Store) CodeOf(ctx context.Context, token access.Hash, at int64) (access.Code, error) {
 	return readOne(ctx, s, query[access.Code]{
 		what: "read a code", sql: "select " + codeColumns + " from login_codes where " + live,
-		args: []any{attempt[:], at, int64(access.CodeTries)}, scan: scanCode,
+		args: []any{token[:], at, int64(access.CodeTries)}, scan: scanCode,
 	})
 }
 
-// LogIn uses an attempt's code up and writes the log-in; ErrNotFound when the code was used before.
-func (s *Store) LogIn(ctx context.Context, attempt access.Hash, l access.LogIn) error {
+// LogIn uses the code of a token up and writes the log-in; ErrNotFound when the code was used before.
+func (s *Store) LogIn(ctx context.Context, token access.Hash, l access.LogIn) error {
 	return s.aside(ctx, "log in", func(db DB) error {
-		n, err := db.Exec(ctx, "update login_codes set used_at = $1 where attempt = $2 and used_at = 0",
-			[]any{l.CreatedAt, attempt[:]})
+		n, err := db.Exec(ctx, "update login_codes set used_at = $1 where hash = $2 and used_at = 0",
+			[]any{l.CreatedAt, token[:]})
 		if err != nil {
 			return err
 		}
@@ -273,7 +273,7 @@ func (s *Store) SweepPeople(ctx context.Context, at int64, limit int) (int, erro
 		table, key, column string
 		before             int64
 	}{
-		{"login_codes", "attempt", "expires_at", at},
+		{"login_codes", "hash", "expires_at", at},
 		{"login_rates", "name", "until_at", at},
 		{"log_ins", "hash", "created_at", at - access.LogInLife},
 		{"messages", "id", "sweep_at", at},

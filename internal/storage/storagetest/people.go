@@ -41,7 +41,7 @@ func holders(w *world) {
 // code is one of alice's, named by text.
 func (w *world) code(name string) access.Code {
 	return access.Code{
-		Attempt: access.HashOf(name), Customer: "cus_alice", Phone: access.HashOf("p"), Shown: "+7701*****67",
+		Hash: access.HashOf(name), Customer: "cus_alice", Phone: access.HashOf("p"), Shown: "+7701*****67",
 		Digits: access.HashOf("d" + name), CreatedAt: w.now, ExpiresAt: w.now + access.CodeLife,
 	}
 }
@@ -56,7 +56,7 @@ func (w *world) addCode(c access.Code, quotas ...storage.Quota) bool {
 func codeTries(w *world) {
 	c := w.code("a")
 	w.same(w.addCode(c), true)
-	got, err := w.CodeOf(w.ctx, c.Attempt, w.now)
+	got, err := w.CodeOf(w.ctx, c.Hash, w.now)
 	w.ok(err)
 	w.same(got, c)
 	// Tries at once are counted one by one, and no try is given away twice.
@@ -64,23 +64,23 @@ func codeTries(w *world) {
 	var all sync.WaitGroup
 	for range 3 * access.CodeTries {
 		all.Go(func() {
-			if _, err := w.TryCode(w.ctx, c.Attempt, w.now); err == nil {
+			if _, err := w.TryCode(w.ctx, c.Hash, w.now); err == nil {
 				granted.Add(1)
 			}
 		})
 	}
 	all.Wait()
 	w.same(granted.Load(), int64(access.CodeTries))
-	_, err = w.CodeOf(w.ctx, c.Attempt, w.now)
+	_, err = w.CodeOf(w.ctx, c.Hash, w.now)
 	w.is(err, storage.ErrNotFound)
 
 	late := w.code("b")
 	w.same(w.addCode(late), true)
-	got, err = w.TryCode(w.ctx, late.Attempt, late.ExpiresAt-1)
+	got, err = w.TryCode(w.ctx, late.Hash, late.ExpiresAt-1)
 	w.ok(err)
 	late.Tries = 1
 	w.same(got, late)
-	_, err = w.TryCode(w.ctx, late.Attempt, late.ExpiresAt)
+	_, err = w.TryCode(w.ctx, late.Hash, late.ExpiresAt)
 	w.is(err, storage.ErrNotFound)
 	_, err = w.TryCode(w.ctx, access.HashOf("none"), w.now)
 	w.is(err, storage.ErrNotFound)
@@ -101,16 +101,16 @@ func codeOnce(w *world) {
 	for n := range 4 {
 		l := w.logIn(string(rune('a' + n)))
 		all.Go(func() {
-			if w.LogIn(w.ctx, c.Attempt, l) == nil {
+			if w.LogIn(w.ctx, c.Hash, l) == nil {
 				opened.Add(1)
 			}
 		})
 	}
 	all.Wait()
 	w.same(opened.Load(), int64(1))
-	_, err := w.TryCode(w.ctx, c.Attempt, w.now)
+	_, err := w.TryCode(w.ctx, c.Hash, w.now)
 	w.is(err, storage.ErrNotFound)
-	w.is(w.LogIn(w.ctx, c.Attempt, w.logIn("z")), storage.ErrNotFound)
+	w.is(w.LogIn(w.ctx, c.Hash, w.logIn("z")), storage.ErrNotFound)
 	_, err = w.LogInByHash(w.ctx, access.HashOf("z"))
 	w.is(err, storage.ErrNotFound)
 }
@@ -122,7 +122,7 @@ func codeQuotas(w *world) {
 	w.same(w.addCode(w.code("1"), wide, narrow), true)
 	w.same(w.addCode(w.code("2"), wide, narrow), true)
 	w.same(w.addCode(w.code("3"), wide, narrow), false)
-	_, err := w.CodeOf(w.ctx, w.code("3").Attempt, w.now)
+	_, err := w.CodeOf(w.ctx, w.code("3").Hash, w.now)
 	w.is(err, storage.ErrNotFound)
 	// What was refused by one quota was not counted in another: three are left, and not two.
 	for _, name := range []string{"4", "5", "6"} {
@@ -151,7 +151,7 @@ func logIns(w *world) {
 	c := w.code("a")
 	w.same(w.addCode(c), true)
 	l := w.logIn("a")
-	w.ok(w.LogIn(w.ctx, c.Attempt, l))
+	w.ok(w.LogIn(w.ctx, c.Hash, l))
 	w.ok(w.SeeLogIn(w.ctx, l.Hash, w.now+7))
 	w.ok(w.SeeLogIn(w.ctx, l.Hash, w.now+3)) // a clock that is behind does not take it back
 	got, err := w.LogInByHash(w.ctx, l.Hash)
@@ -249,7 +249,7 @@ func sweepPeople(w *world) {
 	old := storage.Quota{Name: "a", Until: w.now + second, Most: 1}
 	c := w.code("a")
 	w.same(w.addCode(c, old), true)
-	w.ok(w.LogIn(w.ctx, c.Attempt, w.logIn("a")))
+	w.ok(w.LogIn(w.ctx, c.Hash, w.logIn("a")))
 	w.same(w.addCode(w.code("b")), true)
 	w.same(w.addCode(w.code("c"), storage.Quota{Name: "a", Until: w.now + access.LogInLife, Most: 1}), true)
 	w.ok(w.KeepMessage(w.ctx, w.message("1")))

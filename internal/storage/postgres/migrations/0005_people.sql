@@ -2,7 +2,7 @@
 -- What the pages for wallets' owners keep. Codes and tokens are digests only.
 
 create table login_codes (
-  attempt     bytea   primary key, -- digest of the token in the browser that asked
+  hash        bytea   primary key, -- digest of the token in the browser that asked
   customer_id text   not null,
   phone       bytea   not null,    -- keyed digest
   shown       text   not null,    -- the phone, masked
