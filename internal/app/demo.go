@@ -14,6 +14,7 @@ import (
 	"plexy/internal/core/machine"
 	"plexy/internal/core/money"
 	"plexy/internal/customer"
+	"plexy/internal/walletpage"
 )
 
 // What the demo of a fresh sandbox is made of.
@@ -86,6 +87,9 @@ func (s *Server) announce(out io.Writer, d *demo) error {
 	fmt.Fprintf(&b, "Plexy %s, %s\n  API       %s\n", Version().Version, cfg.Environment, at)
 	if s.app.test != nil {
 		fmt.Fprintf(&b, "  sandbox   %s/sandbox\n", at)
+	}
+	if s.messages != nil {
+		fmt.Fprintf(&b, "  wallet    %s%s   (for owners of wallets)\n", s.publicURL(), walletpage.Path)
 	}
 	if m := s.MetricsAddress(); m != "" {
 		fmt.Fprintf(&b, "  metrics   http://%s/metrics\n", reachable(m))
