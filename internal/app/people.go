@@ -78,7 +78,7 @@ func (s *Server) mounts() ([]server.Mount, error) {
 	}
 	door := walletpage.New(walletpage.Options{
 		Reader: s.app.Storage, Owner: s, Vaults: s.app.vaults, Post: s.messages, Site: site, Clock: s.app.clock,
-		NewID: s.app.ids.New, Key: s.app.master.PagesKey(),
+		Machine: s.app.machine, NewID: s.app.ids.New, Key: s.app.master.PagesKey(),
 	})
 	return []server.Mount{{Path: walletpage.Path, Door: door}, {Path: web.AssetPath, Door: web.Assets{}}}, nil
 }
@@ -104,7 +104,7 @@ func (s *Server) publicURL() string {
 // succeeded, so somebody may be told twice and nobody is forgotten, until the tries or the time are used up.
 func (s *Server) tell(ctx context.Context) error {
 	for ctx.Err() == nil {
-		waiting, err := s.app.Storage.Untold(ctx, s.app.clock.Now(), tellBatch)
+		waiting, err := s.app.Storage.Untold(ctx, s.app.machine.Now(), tellBatch)
 		if err != nil {
 			return err
 		}
@@ -128,12 +128,12 @@ func (s *Server) tell(ctx context.Context) error {
 
 // tellOne makes one try at telling. A carrier that fails is no error of ours: it is logged, and tried again.
 func (s *Server) tellOne(ctx context.Context, t storage.Telling) error {
-	now := s.app.clock.Now()
+	now := s.app.machine.Now() // the sandbox's clock may stand still, and then nothing would be tried again
 	claimed, err := s.app.Storage.ClaimTelling(ctx, t, now+tellPause<<t.Tries)
 	if err != nil || !claimed {
 		return err
 	}
-	if t.Transaction.ExpiresAt > now+tooLate {
+	if t.Transaction.ExpiresAt > s.app.clock.Now()+tooLate {
 		m, err := s.request(ctx, t.Transaction, now)
 		if err != nil {
 			return err
@@ -148,7 +148,7 @@ func (s *Server) tellOne(ctx context.Context, t storage.Telling) error {
 			}
 		}
 	}
-	return s.app.Storage.Told(ctx, t.Transaction.ID, s.app.clock.Now())
+	return s.app.Storage.Told(ctx, t.Transaction.ID, s.app.machine.Now())
 }
 
 // request writes the message about a waiting transaction, in the language that its owner chose last. Its id
@@ -184,7 +184,7 @@ func (s *Server) request(ctx context.Context, t wallet.Transaction, now int64) (
 // sweepPeople deletes codes, log-ins and messages that nobody can ask for any more.
 func (s *Server) sweepPeople(ctx context.Context) error {
 	for range sweepRounds {
-		n, err := s.app.Storage.SweepPeople(ctx, s.app.clock.Now(), sweepBatch)
+		n, err := s.app.Storage.SweepPeople(ctx, s.app.machine.Now(), sweepBatch)
 		if err != nil || n < sweepBatch {
 			return err
 		}

@@ -40,7 +40,7 @@ func (c *telephone) Carry(_ context.Context, m notify.Message) error {
 func newTelling(t *testing.T, carrier *telephone) *asked {
 	t.Helper()
 	a := newAsked(t)
-	a.app.Config.PublicURL = "https://pay.example"
+	a.app.Config.PublicURL, a.app.machine = "https://pay.example", a.clock
 	a.messages = notify.NewPost(carrier, slog.New(slog.DiscardHandler))
 	t.Cleanup(a.messages.Close)
 	return a

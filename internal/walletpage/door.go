@@ -84,7 +84,10 @@ type Options struct {
 	Vaults Vaults
 	Post   Post
 	Site   *web.Site
-	Clock  clock.Clock
+	// Clock is what transactions live by; in a sandbox it may be ahead or stand still.
+	Clock clock.Clock
+	// Machine is the machine's clock, for codes, log-ins and their limits.
+	Machine clock.Clock
 	// NewID makes an id of the kind that the prefix names.
 	NewID func(prefix string) string
 	// Key keys the digests of codes, phones and addresses; the same in all processes of an installation.

@@ -62,7 +62,7 @@ func (d *Door) askForCode(v *visit) {
 		d.trouble(v, err)
 		return
 	}
-	now := d.options.Clock.Now()
+	now := d.options.Machine.Now()
 	token, digits := access.NewToken(), access.NewCode()
 	code := access.Code{
 		Hash: access.HashOf(token), Customer: owner.ID, Phone: d.digest("phone", phone.Reveal()),
@@ -144,7 +144,7 @@ func (d *Door) asked(v *visit) (access.Hash, string) {
 // askCode is the page with the code's form.
 func (d *Door) askCode(v *visit) {
 	hash, _ := d.asked(v)
-	code, err := d.options.Reader.CodeOf(v.ctx, hash, d.options.Clock.Now())
+	code, err := d.options.Reader.CodeOf(v.ctx, hash, d.options.Machine.Now())
 	none, err := absent(err)
 	switch {
 	case err != nil:
@@ -165,7 +165,7 @@ func (d *Door) showCode(v *visit, status int, e entry) {
 // tryCode is the form with the code.
 func (d *Door) tryCode(v *visit) {
 	hash, token := d.asked(v)
-	now := d.options.Clock.Now()
+	now := d.options.Machine.Now()
 	digits := onlyDigits(v.Request.PostForm.Get("code"))
 	if len(digits) != access.CodeDigits {
 		// Not a guess: a slip of the finger costs no try.

@@ -27,7 +27,7 @@ func (d *Door) known(v *visit) (ok bool, notice string, err error) {
 	if token == "" {
 		return false, "", nil
 	}
-	now := d.options.Clock.Now()
+	now := d.options.Machine.Now()
 	l, err := d.options.Reader.LogInByHash(v.ctx, access.HashOf(token))
 	if none, err := absent(err); none || err != nil {
 		return false, "", err

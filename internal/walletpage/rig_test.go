@@ -172,7 +172,7 @@ func newRig(t *testing.T, store storage.Storage) *rig {
 	}))(t)
 	door := walletpage.New(walletpage.Options{
 		Reader: store, Owner: owner{r}, Vaults: fixed{r.vault}, Post: r.sent, Site: site, Clock: r.clock,
-		NewID: r.ids.New, Key: master.PagesKey(),
+		Machine: r.clock, NewID: r.ids.New, Key: master.PagesKey(),
 	})
 	log := server.NewLog(r.log, nil)
 	r.flush = log.Flush
