@@ -1,7 +1,10 @@
 package walletpage_test
 
 import (
+	"bytes"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -9,8 +12,12 @@ import (
 	"testing"
 
 	"plexy/internal/access"
+	"plexy/internal/clock"
+	"plexy/internal/core/wallet"
 	"plexy/internal/customer"
 	"plexy/internal/notify"
+	"plexy/internal/storage/memory"
+	"plexy/internal/storage/sqlite"
 )
 
 func TestLogInAndOut(t *testing.T) {
@@ -359,4 +366,53 @@ func TestNothingPersonalIsLogged(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A sandbox whose clock stands still, or is a year ahead, keeps no code alive and nobody out; what waits
+// lapses by that clock.
+func TestCodesDoNotFollowTheSandboxClock(t *testing.T) {
+	r := newRig(t, memory.New(), func(r *rig) { r.test = clock.NewManual(noon + 365*24*60*minute) })
+	r.approval(1, wallet.Owner)
+	r.authorize(1, 15_000, "ORDER-AHEAD")
+	v := r.visitor()
+	p := v.ask(r.person.Reveal())
+	r.clock.Advance(access.CodeLife)
+	v.send(p, "/wallet/code", "code", r.code()).says("That code cannot be used any more")
+	v.logIn().says("ORDER-AHEAD")
+	r.test.Advance(11 * minute)
+	v.get("/wallet").says("Nothing waits for your decision")
+	r.clock.Advance(16 * minute)
+	v.get("/wallet").says("You were logged out")
+}
+
+// The database holds no phone, cookie or token of what was done at the page.
+func TestNothingPersonalIsKept(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "plexy.db")
+	must(sqlite.Migrate(t.Context(), path, false))(t)
+	store := must(sqlite.Open(t.Context(), sqlite.Config{Path: path, Owner: true}))(t)
+	r := newRig(t, store)
+	v := r.visitor()
+	p := v.ask(r.person.Reveal())
+	cookies := v.client.Jar.Cookies(must(http.NewRequest("GET", r.url, nil))(t).URL)
+	v.send(p, "/wallet/code", "code", "111111")
+	v.send(p, "/wallet/code", "code", r.code())
+	cookies = append(cookies, v.client.Jar.Cookies(must(http.NewRequest("GET", r.url, nil))(t).URL)...)
+	r.ok(store.Close())
+	kept := must(os.ReadFile(path))(t)
+	if !bytes.Contains(kept, []byte("+7701*****01")) {
+		t.Fatal("the masked phone is not there: this proves little")
+	}
+	secrets := []string{strings.TrimPrefix(r.person.Reveal(), "+7"), "127.0.0.1"}
+	for _, c := range cookies {
+		secrets = append(secrets, c.Value)
+	}
+	for _, secret := range secrets {
+		if bytes.Contains(kept, []byte(secret)) {
+			t.Errorf("the database holds %s", secret)
+		}
+	}
+	if len(secrets) < 6 {
+		t.Errorf("only %d secrets were looked for", len(secrets))
+	}
 }

@@ -51,6 +51,7 @@ type rig struct {
 	*testing.T
 	store  storage.Storage
 	clock  *clock.Manual
+	test   *clock.Manual // of the sandbox, when it is not the machine's
 	ids    *id.Maker
 	vault  *vault.Vault
 	sent   *sent
@@ -149,9 +150,12 @@ func onEveryStore(t *testing.T, test func(*rig)) {
 	}
 }
 
-func newRig(t *testing.T, store storage.Storage) *rig {
+func newRig(t *testing.T, store storage.Storage, changes ...func(*rig)) *rig {
 	r := &rig{T: t, store: store, clock: clock.NewManual(noon), ids: id.NewMaker(), sent: new(sent)}
-	r.log = new(logged)
+	r.log, r.test = new(logged), r.clock
+	for _, change := range changes {
+		change(r)
+	}
 	master := must(vault.ParseMaster(vault.NewMaster()))(t)
 	data := must(vault.NewKey(master))(t)
 	r.vault = must(vault.Open(master, 1, []vault.WrappedKey{data}))(t)
@@ -171,7 +175,7 @@ func newRig(t *testing.T, store storage.Storage) *rig {
 		Key: master.PagesKey(), TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 	}))(t)
 	door := walletpage.New(walletpage.Options{
-		Reader: store, Owner: owner{r}, Vaults: fixed{r.vault}, Post: r.sent, Site: site, Clock: r.clock,
+		Reader: store, Owner: owner{r}, Vaults: fixed{r.vault}, Post: r.sent, Site: site, Clock: r.test,
 		Machine: r.clock, NewID: r.ids.New, Key: master.PagesKey(),
 	})
 	log := server.NewLog(r.log, nil)
@@ -202,7 +206,7 @@ func (r *rig) who(n int) machine.Who {
 
 func (r *rig) run(c machine.Command) machine.Outcome {
 	r.Helper()
-	o, err := commit.RunOne(context.Background(), r.store, r.clock, machine.Instruction{
+	o, err := commit.RunOne(context.Background(), r.store, r.test, machine.Instruction{
 		Command: c, Origin: journal.Origin{RequestID: "req_test"},
 	})
 	if err != nil || o.Reason != "" {
@@ -257,7 +261,7 @@ func (o owner) give(ctx context.Context, commands ...machine.Command) (
 	wallet.Transaction, reject.Reason, error) {
 	var last machine.Outcome
 	for _, c := range commands {
-		done, err := commit.RunOne(ctx, o.r.store, o.r.clock, machine.Instruction{Command: c})
+		done, err := commit.RunOne(ctx, o.r.store, o.r.test, machine.Instruction{Command: c})
 		if err != nil || done.Reason != "" {
 			return last.Transaction, last.Reason, err
 		}
@@ -268,7 +272,7 @@ func (o owner) give(ctx context.Context, commands ...machine.Command) (
 
 func (o owner) Approve(ctx context.Context, customer, id string) (wallet.Transaction, reject.Reason, error) {
 	answer := machine.Approve{Owned: machine.Owned{Customer: customer, ID: id}}
-	done, err := commit.RunOne(ctx, o.r.store, o.r.clock, machine.Instruction{Command: answer})
+	done, err := commit.RunOne(ctx, o.r.store, o.r.test, machine.Instruction{Command: answer})
 	if err != nil || done.Reason != "" {
 		return done.Transaction, done.Reason, err
 	}
@@ -277,7 +281,7 @@ func (o owner) Approve(ctx context.Context, customer, id string) (wallet.Transac
 
 func (o owner) Decline(ctx context.Context, customer, id string) (wallet.Transaction, reject.Reason, error) {
 	answer := machine.Decline{Owned: machine.Owned{Customer: customer, ID: id}}
-	done, err := commit.RunOne(ctx, o.r.store, o.r.clock, machine.Instruction{Command: answer})
+	done, err := commit.RunOne(ctx, o.r.store, o.r.test, machine.Instruction{Command: answer})
 	if err != nil {
 		return wallet.Transaction{}, "", err
 	}
