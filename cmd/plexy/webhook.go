@@ -93,7 +93,7 @@ func (c *cli) webhook() *cobra.Command {
 	}
 	rotate := c.rotateEndpoint(&merchant, &reason)
 	deliveries, replay := c.deliveries(&merchant), c.replay(&merchant)
-	all := []*cobra.Command{create, list, set, remove, rotate, deliveries, replay}
+	all := []*cobra.Command{create, list, set, remove, rotate, c.testEndpoint(&merchant), deliveries, replay}
 	for _, cmd := range all {
 		cmd.Flags().StringVar(&merchant, "merchant", "", "id of the merchant")
 		required(cmd, "merchant")
@@ -160,6 +160,25 @@ func (c *cli) rotateEndpoint(merchant, reason *string) *cobra.Command {
 	return cmd
 }
 
+func (c *cli) testEndpoint(merchant *string) *cobra.Command {
+	var name string
+	cmd := &cobra.Command{
+		Use: "test --merchant ID ENDPOINTID", Short: "Send a made-up event to an endpoint",
+		Args: exactly("ENDPOINTID"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.with(cmd, false, func(a *app.App) error {
+				d, err := a.TestEndpoint(cmd.Context(), *merchant, args[0], name)
+				if err != nil {
+					return err
+				}
+				return c.print(cmd, d, func(w io.Writer) { printDelivery(w, d) })
+			})
+		},
+	}
+	cmd.Flags().StringVar(&name, "event-type", "wallet.transaction.captured", "name of the event")
+	return cmd
+}
+
 func (c *cli) printEndpoint(cmd *cobra.Command, e app.Endpoint, err error) error {
 	if err != nil {
 		return err
@@ -167,7 +186,10 @@ func (c *cli) printEndpoint(cmd *cobra.Command, e app.Endpoint, err error) error
 	return c.print(cmd, e, func(w io.Writer) {
 		fmt.Fprintf(w, "endpoint\t%s\nurl\t%s\nstate\t%s\n", e.EndpointID, e.URL, e.State)
 		if e.Secret != "" {
-			fmt.Fprintf(w, "token\t%s\nsecret\t%s\t(shown this once)\n", e.Token, e.Secret)
+			if e.Token != "" {
+				fmt.Fprintf(w, "token\t%s\t(shown this once)\n", e.Token)
+			}
+			fmt.Fprintf(w, "secret\t%s\t(shown this once)\n", e.Secret)
 		}
 	})
 }

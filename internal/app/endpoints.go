@@ -8,9 +8,11 @@ import (
 	"time"
 
 	"plexy/internal/config"
+	"plexy/internal/core/journal"
 	"plexy/internal/event"
 	"plexy/internal/id"
 	"plexy/internal/storage"
+	"plexy/internal/view"
 	"plexy/internal/webhook"
 )
 
@@ -199,7 +201,26 @@ func (a *App) saveEndpoint(
 	if err := a.Storage.SetEndpoint(ctx, e, audit); err != nil {
 		return Endpoint{}, err
 	}
-	return a.endpointView(e, was.Secret != e.Secret)
+	v, err := a.endpointView(e, was.Secret != e.Secret)
+	v.Token = "" // it stays the same and was shown once
+	return v, err
+}
+
+// TestEndpoint queues a made-up event for an endpoint alone.
+func (a *App) TestEndpoint(ctx context.Context, merchant, endpoint, name string) (Delivery, error) {
+	e, err := a.endpoint(ctx, merchant, endpoint)
+	if err != nil {
+		return Delivery{}, err
+	}
+	if !event.Known(name) {
+		return Delivery{}, usage("there is no event %q", name)
+	}
+	now := a.clock.Now()
+	example := event.Example(name, e.Merchant, now)
+	d := event.NewDelivery(e, 0, journal.Record{}, now)
+	d.ID, d.Name = a.ids.New(event.DeliveryPrefix(e.ID)), name
+	d.Body = view.Event(nil, &example)
+	return deliveryView(d), a.Storage.CreateDelivery(ctx, d)
 }
 
 // DeleteEndpoint removes an endpoint.

@@ -86,8 +86,14 @@ type Delivery struct {
 // the number of the event in 16 digits. So there is one delivery per event and endpoint, and ids sort by
 // number.
 func DeliveryID(endpoint string, number int64) string {
+	return fmt.Sprintf("%s%016d", DeliveryPrefix(endpoint), number)
+}
+
+// DeliveryPrefix is what the ids of all deliveries to an endpoint begin with; a ULID after it makes that of a
+// test event's.
+func DeliveryPrefix(endpoint string) string {
 	_, ulid, _ := strings.Cut(endpoint, "_")
-	return fmt.Sprintf("whd_%s_%016d", ulid, number)
+	return "whd_" + ulid + "_"
 }
 
 // NewDelivery is the delivery of an event to an endpoint, due at the given time.

@@ -12,6 +12,7 @@ import (
 	"plexy/internal/event"
 	"plexy/internal/id"
 	"plexy/internal/storage"
+	"plexy/internal/view"
 )
 
 const (
@@ -256,18 +257,13 @@ func (a *API) testEndpoint(c *call, e event.Endpoint) {
 	}
 	now := a.options.Clock.Now()
 	d := event.NewDelivery(e, 0, journal.Record{}, now)
-	d.ID, d.Name = a.options.NewID(testPrefix(e.ID)), name
-	d.Body = exampleOf(name, e.Merchant, now)
+	d.ID, d.Name = a.options.NewID(event.DeliveryPrefix(e.ID)), name
+	example := event.Example(name, e.Merchant, now)
+	d.Body = view.Event(nil, &example)
 	if c.failed(a.options.Outbox.CreateDelivery(c.ctx, d), noEndpoint) {
 		return
 	}
 	c.done(http.StatusAccepted, append(appendDelivery(nil, &d), '}'))
-}
-
-// testPrefix makes ids of test deliveries: they belong to the endpoint, and a list shows them first.
-func testPrefix(endpoint string) string {
-	_, ulid, _ := strings.Cut(endpoint, "_")
-	return "whd_" + ulid + "_"
 }
 
 // replay answers POST …/replay: one event, a range of numbers, or all whose delivery is dead.
@@ -399,7 +395,7 @@ func deliveryFilters(values url.Values, q *storage.DeliveryQuery) problem {
 // isDelivery reports whether text can be the id of a delivery to the endpoint: with the number of an event in
 // 16 digits, or with a ULID of a test's own. Nothing else may be looked for.
 func isDelivery(endpoint, text string) bool {
-	rest, ok := strings.CutPrefix(text, testPrefix(endpoint))
+	rest, ok := strings.CutPrefix(text, event.DeliveryPrefix(endpoint))
 	if !ok || len(rest) != 16 && len(rest) != ulidSize {
 		return false
 	}

@@ -8,9 +8,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"plexy/internal/core/journal"
 	"plexy/internal/core/reject"
-	"plexy/internal/core/wallet"
 	"plexy/internal/event"
 	"plexy/internal/view"
 )
@@ -166,31 +164,4 @@ func appendReplayed(b []byte, n int, last int64, more bool) []byte {
 		return append(b, `,"nextFrom":null}`...)
 	}
 	return append(view.Minor(b, `,"nextFrom":`, last+1), '}')
-}
-
-// exampleOf is the body of a test event.
-func exampleOf(name, merchant string, at int64) []byte {
-	kind := journal.Type(name[strings.LastIndexByte(name, '.')+1:])
-	t := wallet.Transaction{
-		ID: "wt_00000000000000000000000000", Merchant: merchant, Currency: "KZT", OrderReference: "TEST",
-		Amount: 10_000, Status: wallet.Success, Authorized: 10_000, Sequence: 1, CreatedAt: at, UpdatedAt: at,
-	}
-	r := journal.Record{Object: t.ID, Sequence: 1, Type: kind, Merchant: merchant, At: at, Amount: t.Amount}
-	switch kind {
-	case journal.Created:
-		t.Status, t.Authorized = wallet.New, 0
-	case journal.Approved, journal.Processing:
-		t.Status, t.Authorized = wallet.Processing, 0
-	case journal.Failed:
-		t.Status, t.Failure, t.Authorized = wallet.Failed, reject.InsufficientFunds, 0
-	case journal.Captured:
-		t.Captured = t.Amount
-	case journal.Canceled:
-		t.Canceled = t.Amount
-	case journal.Expired:
-		t.Expired = t.Amount
-	case journal.Refunded:
-		t.Captured, t.Refunded = t.Amount, t.Amount
-	}
-	return view.Event(nil, &event.Event{Record: r, Transaction: t})
 }

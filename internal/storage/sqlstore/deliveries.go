@@ -157,8 +157,7 @@ func (s *Store) Delivery(ctx context.Context, endpoint, id string) (event.Delive
 // DeliveriesOf returns deliveries of one endpoint, newest event first.
 func (s *Store) DeliveriesOf(ctx context.Context, q storage.DeliveryQuery) ([]event.Delivery, error) {
 	w := where{}
-	first := event.DeliveryID(q.Endpoint, 0)
-	first = first[:len(first)-len("0000000000000000")]
+	first := event.DeliveryPrefix(q.Endpoint)
 	w.add("id >= ", first)
 	if q.Before == "" {
 		q.Before = first + "~"
