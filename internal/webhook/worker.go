@@ -22,6 +22,7 @@ const (
 	busyStarts = 120                   // attempts started between two looks while payments queue up: 600/s
 	maxFlight  = 2048                  // attempts under way in all
 	reserved   = 512                   // of those, for endpoints whose last attempt was delivered
+	turnReads  = 16                    // endpoints whose last attempt was not, read in one turn of the loop
 )
 
 // Names of the headers that mark a delivery (docs/webhooks.md). They are not part of the body, which stays
@@ -57,7 +58,8 @@ type Worker struct {
 	schedule Schedule
 	lanes    map[string]*lane
 	flight   int
-	starts   int // attempts that may still be started before the next look
+	starts   int           // attempts that may still be started before the next look
+	more     chan struct{} // there is more to read: the next turn comes at once
 	done     chan attempted
 	written  chan written
 	pending  []storage.Result // outcomes to write
@@ -89,7 +91,7 @@ func NewWorker(o WorkerOptions) *Worker {
 	}
 	return &Worker{
 		o: o, schedule: Standard(o.Sandbox), lanes: map[string]*lane{}, done: make(chan attempted, 64),
-		written: make(chan written, 1), health: map[string]storage.Health{},
+		written: make(chan written, 1), health: map[string]storage.Health{}, more: make(chan struct{}, 1),
 	}
 }
 
@@ -106,6 +108,7 @@ func (w *Worker) Run(ctx context.Context) {
 		case <-ctx.Done():
 		case <-ticks:
 			w.look(ctx)
+		case <-w.more:
 		case <-news:
 			news = w.o.Sequencer.News()
 			w.look(ctx)
@@ -162,22 +165,35 @@ func (w *Worker) trouble(ctx context.Context, what string, err error) {
 	}
 }
 
-// advance sends what can be sent and writes what can be written.
+// advance sends what can be sent and writes what can be written. Endpoints that are not known to answer are
+// read a few at a time, so that a thousand dead ones do not keep the loop from the others.
 func (w *Worker) advance(ctx context.Context) {
-	now := w.o.Clock.Now()
+	now, reads := w.o.Clock.Now(), 0
 	for _, l := range w.lanes {
-		if l.hungry(now, w.places(l)) {
-			limit := laneFill + len(l.known)
-			due, err := w.o.Store.DueDeliveries(ctx, l.endpoint.ID, now, limit)
-			w.trouble(ctx, "read deliveries", err)
-			l.fill(due)
-			if len(due) < limit {
-				l.nextDue = 0 // that was all, until it is looked at again
-			}
+		switch {
+		case !l.hungry(now, w.places(l)):
+		case l.window.Size() > 1:
+			w.read(ctx, l, now)
+		case reads == turnReads:
+			poke(w.more)
+		default:
+			reads++
+			w.read(ctx, l, now)
 		}
 		w.dispatch(ctx, l, now)
 	}
 	w.write()
+}
+
+// read fills an endpoint's queue.
+func (w *Worker) read(ctx context.Context, l *lane, now int64) {
+	limit := laneFill + len(l.known)
+	due, err := w.o.Store.DueDeliveries(ctx, l.endpoint.ID, now, limit)
+	w.trouble(ctx, "read deliveries", err)
+	l.fill(due)
+	if len(due) < limit {
+		l.nextDue = 0 // that was all, until it is looked at again
+	}
 }
 
 // dispatch starts attempts of one endpoint, as many as its receiver has shown to bear.
