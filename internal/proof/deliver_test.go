@@ -15,8 +15,8 @@ import (
 // againLimit is how soon after the restart what was under way at a crash must be sent again.
 const againLimit = 15 * time.Second
 
-// TestUnderWayAtACrash kills the server while a receiver has a delivery in its hands. The delivery comes again
-// soon after the restart, and its record does not count what the crash cut off.
+// TestUnderWayAtACrash kills the server while a receiver has a delivery in its hands. The delivery comes
+// again soon after the restart, and its record does not count what the crash cut off.
 func TestUnderWayAtACrash(t *testing.T) {
 	for _, engine := range []string{onSQLite, onPostgres} {
 		t.Run(engine, func(t *testing.T) {
@@ -155,8 +155,8 @@ func listening(t testing.TB, serve func(net.Conn)) string {
 	return listener.Addr().String()
 }
 
-// TestSlowReceiverHoldsOnePlace: a receiver that answers a byte at a time is asked once at a time, and is given
-// up after 15 seconds; another one of the same merchant hears of everything meanwhile.
+// TestSlowReceiverHoldsOnePlace: a receiver that answers a byte at a time is asked once at a time, and is
+// given up after 15 seconds; another one of the same merchant hears of everything meanwhile.
 func TestSlowReceiverHoldsOnePlace(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, onSQLite)
@@ -236,8 +236,9 @@ func TestDeadEndpointsDelayNobody(t *testing.T) {
 		if p99 := percentile(delays, 0.99); p99 > lateAfter {
 			t.Errorf("99 in 100 events came within %v", p99)
 		}
+		all, half := percentile(delays, 1), percentile(delays, 0.5)
 		t.Logf("%d dead endpoints; %d events came within %v, half of them within %v", len(others)*perMerchant,
-			len(delays), percentile(delays, 1).Round(time.Millisecond), percentile(delays, 0.5).Round(time.Millisecond))
+			len(delays), all.Round(time.Millisecond), half.Round(time.Millisecond))
 	})
 }
 

@@ -16,8 +16,8 @@ import (
 	"plexy/receiver"
 )
 
-// quietLimit is how long what waits may take to arrive once nothing disturbs it: longer than an event waits for
-// the one before it, and than a lease, and than a circuit breaker stays open in a sandbox.
+// quietLimit is how long what waits may take to arrive once nothing disturbs it: longer than an event waits
+// for the one before it, and than a lease, and than a circuit breaker stays open in a sandbox.
 const quietLimit = 100 * time.Second
 
 // endpoint is what the API tells of one, with its secrets as they are shown once.
@@ -75,7 +75,9 @@ const endpointsPath = "/v1/webhook-endpoints"
 func (c *client) listen(url string, ordered bool) endpoint {
 	c.site.Helper()
 	body := fmt.Sprintf(`{"url":%q,"ordered":%v}`, url, ordered)
-	return must[endpoint](c, http.StatusCreated, request{method: http.MethodPost, path: endpointsPath, body: body})
+	return must[endpoint](c, http.StatusCreated, request{
+		method: http.MethodPost, path: endpointsPath, body: body,
+	})
 }
 
 // feed reads all events of the site's merchant.
@@ -104,8 +106,8 @@ func (c *client) deliveries(e endpoint, state string) []delivery {
 	return list.Items
 }
 
-// inbox is a merchant's server that hears of events. It verifies every delivery as merchants do, and remembers
-// what it was told and in which order.
+// inbox is a merchant's server that hears of events. It verifies every delivery as merchants do, and
+// remembers what it was told and in which order.
 type inbox struct {
 	testing.TB
 	url    string

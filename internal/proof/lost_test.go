@@ -90,37 +90,46 @@ func TestNoEventIsLost(t *testing.T) {
 	if soak() {
 		rounds = 100
 	}
-	onBoth(t, func(t *testing.T, s *site) {
-		v, points := s.servers[0], sqlite.Points()
-		all := openCounters(s, 3)
-		stop := workAll(all)
-		defer stop()
-		kills := 0
-		for range rounds {
-			for range 8 { // a burst; nothing is sent meanwhile, since the claims are those of the dead
-				time.Sleep(20*time.Millisecond + rand.N(250*time.Millisecond)) // any moment will do
-				v.kill()
-				if _, err := v.start(); err != nil {
-					t.Fatal(err)
-				}
-			}
-			was := accepted(all)
-			until(t, quietLimit, "deliveries flow again", func() bool { return accepted(all) > was+30 })
-			v.kill() // with deliveries under way
-			if _, err := v.start(); err != nil {
-				t.Fatal(err)
-			}
-			point := fmt.Sprint(points[rand.IntN(len(points))], ":", 1+rand.IntN(50))
-			if err := crashAt(v, point); err != nil {
-				t.Fatalf("%s: %v", point, err)
-			}
-			if _, err := v.start(); err != nil {
-				t.Fatal(err)
-			}
-			kills += 10
+	for _, engine := range []string{onSQLite, onPostgres} {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel() // it waits for claims of the dead to end
+			s := newSite(t, engine)
+			s.serve()
+			lose(t, s, rounds)
+		})
+	}
+}
+
+func lose(t *testing.T, s *site, rounds int) {
+	v, points := s.servers[0], sqlite.Points()
+	all := openCounters(s, 3)
+	stop := workAll(all)
+	defer stop()
+	restart := func() {
+		t.Helper()
+		if _, err := v.start(); err != nil {
+			t.Fatal(err)
 		}
-		stop()
-		auditAll(all)
-		t.Logf("%d kills", kills)
-	})
+	}
+	kills := 0
+	for range rounds {
+		for range 8 { // a burst; nothing is sent meanwhile, since the claims are those of the dead
+			time.Sleep(20*time.Millisecond + rand.N(250*time.Millisecond)) // any moment will do
+			v.kill()
+			restart()
+		}
+		was := accepted(all)
+		until(t, quietLimit, "deliveries flow again", func() bool { return accepted(all) > was+30 })
+		v.kill() // with deliveries under way
+		restart()
+		point := fmt.Sprint(points[rand.IntN(len(points))], ":", 1+rand.IntN(50))
+		if err := crashAt(v, point); err != nil {
+			t.Fatalf("%s: %v", point, err)
+		}
+		restart()
+		kills += 10
+	}
+	stop()
+	auditAll(all)
+	t.Logf("%d kills", kills)
 }

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"slices"
 	"time"
 
 	"plexy/internal/event"
@@ -23,7 +24,7 @@ type lane struct {
 	// known are the deliveries that were read and whose outcome is not written yet: in the queue, under way,
 	// parked, or about to be written. What is read again while it is known is left out.
 	known  map[string]bool
-	left   map[string]bool // objects with events that were left, to be read again
+	left   bool // something is to be read again
 	flight int
 	ended  bool                     // it was disabled here: nothing more is sent
 	busy   map[string]bool          // objects with an event under way
@@ -35,7 +36,7 @@ type lane struct {
 
 func newLane(e event.Endpoint, sandbox bool) *lane {
 	return &lane{
-		endpoint: e, known: map[string]bool{}, left: map[string]bool{}, busy: map[string]bool{},
+		endpoint: e, known: map[string]bool{}, busy: map[string]bool{},
 		parked: map[string][]storage.Due{}, breaker: NewBreaker(sandbox),
 	}
 }
@@ -46,44 +47,25 @@ func (l *lane) hungry(now int64, places int) bool {
 		l.flight < places && l.breaker.ReadyAt(now) <= now
 }
 
-// fill takes what was read and is new, into an empty queue.
-func (l *lane) fill(due []storage.Due) {
-	clear(l.left)
+// fill takes what was read this moment and is new, into an empty queue. It returns what must wait in the
+// store for the event before it. That is decided here and nowhere else: what was read does not hold for long.
+func (l *lane) fill(due []storage.Due, now int64) (putOff []storage.Due) {
+	l.left = false
+	due = slices.DeleteFunc(due, func(d storage.Due) bool { return l.known[d.Delivery.ID] })
 	for _, d := range due {
-		if !l.known[d.Delivery.ID] {
-			l.known[d.Delivery.ID] = true
-			l.queue = append(l.queue, d)
+		l.known[d.Delivery.ID] = true
+	}
+	for _, d := range due {
+		switch {
+		case !l.endpoint.Ordered, d.Behind == d.Delivery.Number:
+		case l.known[event.DeliveryID(l.endpoint.ID, d.Behind)]:
+		case d.Delivery.OutOfOrder || now >= l.patience(d.Delivery): // it has waited long enough, now or before
+			d.Delivery.OutOfOrder, d.Behind = true, d.Delivery.Number
+		default:
+			putOff = append(putOff, d)
+			continue
 		}
-	}
-}
-
-// verdict is what happens to the next delivery of the queue.
-type verdict int
-
-const (
-	send   verdict = iota
-	park           // it waits in memory for the one under way
-	leave          // it is read again when what became of the one before it is written
-	putOff         // it waits in the store for the one before it
-)
-
-// judge says what happens to a delivery, and marks it when it goes before its turn.
-func (l *lane) judge(d *storage.Due, now int64) verdict {
-	if !l.endpoint.Ordered || d.Delivery.Object == "" {
-		return send
-	}
-	// What went before its turn once has waited long enough.
-	late := d.Delivery.OutOfOrder || now >= l.patience(d.Delivery)
-	switch {
-	case l.busy[d.Delivery.Object]:
-		return park
-	case d.Behind == d.Delivery.Number:
-		return send
-	case l.left[d.Delivery.Object], l.known[event.DeliveryID(l.endpoint.ID, d.Behind)]:
-		return leave
-	case late:
-		d.Delivery.OutOfOrder = true
-		return send
+		l.queue = append(l.queue, d)
 	}
 	return putOff
 }
@@ -93,14 +75,45 @@ func (l *lane) patience(d event.Delivery) int64 {
 	return max(d.CreatedAt, d.UpdatedAt) + orderPatience.Microseconds()
 }
 
-// release lets the events that were parked behind the one that is done go on. When that one is finished the
-// next one is at its turn. All are put off when it is tried again later, or was not at its own turn.
-func (l *lane) release(d event.Delivery) (putOff []storage.Due) {
+// verdict is what happens to the next delivery of the queue.
+type verdict int
+
+const (
+	send  verdict = iota
+	park          // it waits in memory for the one under way
+	leave         // what became of the one before it is not written yet: it is read again then
+)
+
+// judge says what happens to a delivery.
+func (l *lane) judge(d *storage.Due) verdict {
+	switch {
+	case !l.endpoint.Ordered:
+		return send
+	case l.busy[d.Delivery.Object]:
+		return park
+	case d.Behind != d.Delivery.Number:
+		return leave
+	}
+	return send
+}
+
+// leave forgets a delivery, so that it is read again.
+func (l *lane) leave(d storage.Due) {
+	delete(l.known, d.Delivery.ID)
+	l.left = true
+}
+
+// release lets the events that were parked behind the one that is done go on. When that one is finished, at
+// its own turn, the next one is at its turn.
+func (l *lane) release(d event.Delivery) {
 	delete(l.busy, d.Object)
 	parked := l.parked[d.Object]
 	delete(l.parked, d.Object)
 	if d.State == event.Waiting || d.OutOfOrder {
-		return parked
+		for _, next := range parked {
+			l.leave(next)
+		}
+		return
 	}
 	l.queue = append(parked, l.queue...)
 	for i := range l.queue {
@@ -108,5 +121,4 @@ func (l *lane) release(d event.Delivery) (putOff []storage.Due) {
 			next.Behind = next.Delivery.Number
 		}
 	}
-	return nil
 }

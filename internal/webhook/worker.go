@@ -190,9 +190,16 @@ func (w *Worker) read(ctx context.Context, l *lane, now int64) {
 	limit := laneFill + len(l.known)
 	due, err := w.o.Store.DueDeliveries(ctx, l.endpoint.ID, now, limit)
 	w.trouble(ctx, "read deliveries", err)
-	l.fill(due)
 	if len(due) < limit {
 		l.nextDue = 0 // that was all, until it is looked at again
+	}
+	for _, off := range l.fill(due, now) {
+		if w.dialled(off.Delivery).Fault == sandbox.OutOfOrder {
+			l.queue = append(l.queue, off)
+			continue
+		}
+		off.Delivery.DueAt = l.patience(off.Delivery)
+		w.pending = append(w.pending, storage.Result{Delivery: off.Delivery})
 	}
 }
 
@@ -200,7 +207,7 @@ func (w *Worker) read(ctx context.Context, l *lane, now int64) {
 func (w *Worker) dispatch(ctx context.Context, l *lane, now int64) {
 	for len(l.queue) > 0 && l.flight < w.places(l) && w.room(l) && !l.ended {
 		due := l.queue[0]
-		verdict := l.judge(&due, now)
+		verdict := l.judge(&due)
 		if w.dialled(due.Delivery).Fault == sandbox.OutOfOrder {
 			verdict, due.Delivery.OutOfOrder = send, due.Behind != due.Delivery.Number
 		}
@@ -212,11 +219,7 @@ func (w *Worker) dispatch(ctx context.Context, l *lane, now int64) {
 		case park:
 			l.parked[due.Delivery.Object] = append(l.parked[due.Delivery.Object], due)
 		case leave:
-			delete(l.known, due.Delivery.ID)
-			l.left[due.Delivery.Object] = true
-		case putOff:
-			w.putOff(l, due)
-			l.left[due.Delivery.Object] = true // nor are the ones behind it judged by what was read before
+			l.leave(due)
 		case send:
 			l.busy[due.Delivery.Object] = due.Delivery.Object != ""
 			l.flight++
@@ -237,11 +240,6 @@ func (w *Worker) room(l *lane) bool {
 		return w.flight < maxFlight
 	}
 	return w.flight < maxFlight-reserved
-}
-
-func (w *Worker) putOff(l *lane, due storage.Due) {
-	due.Delivery.DueAt = l.patience(due.Delivery)
-	w.pending = append(w.pending, storage.Result{Delivery: due.Delivery})
 }
 
 // attempt sends one delivery beside the loop.
@@ -306,9 +304,7 @@ func (w *Worker) settle(a attempted) {
 		}
 		w.failing(l, r, now)
 	}
-	for _, due := range l.release(d) {
-		w.putOff(l, due)
-	}
+	l.release(d)
 	// Events were put off behind this one only if it was not delivered when it came: an attempt at it failed
 	// before, or it was put off itself.
 	held := d.Attempts > 1 || a.due.Delivery.DueAt > a.due.Delivery.UpdatedAt
@@ -398,7 +394,7 @@ func (w *Worker) wrote(x written) {
 			continue
 		}
 		delete(l.known, r.Delivery.ID)
-		if len(l.left) > 0 {
+		if l.left {
 			l.nextDue = w.o.Clock.Now()
 		}
 	}

@@ -479,14 +479,16 @@ func TestOutcomesAreWrittenInTheEnd(t *testing.T) {
 	for range 2 {
 		s.say(200)
 	}
-	w.capture(one)
-	w.capture(two)
-	for range 2 {
+	for range 2 { // what is read before the others are written waits for that, not for a minute
+		w.capture(one)
+		w.capture(two)
+	}
+	for range 4 {
 		s.say(200)
 	}
 	w.quiet(s, 3)
-	w.delivered(e, 4)
-	for n := int64(1); n <= 4; n++ {
+	w.delivered(e, 6)
+	for n := int64(1); n <= 6; n++ {
 		if len(w.attempts(e, n)) != 1 {
 			t.Errorf("attempts at %d: %+v", n, w.attempts(e, n))
 		}

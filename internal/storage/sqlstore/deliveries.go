@@ -70,9 +70,9 @@ func (s *Store) DueDeliveries(
 ) ([]storage.Due, error) {
 	var found []storage.Due
 	err := s.engine.Read(ctx, func(db DB) (err error) {
-		found, err = all(ctx, db, "select "+Of("d", DeliveryColumns)+", coalesce((select max(p.number) from deliveries p "+
-			"where p.object_id = d.object_id and p.sequence < d.sequence and p.endpoint_id = d.endpoint_id "+
-			"and p.state = 'waiting'), d.number) "+
+		found, err = all(ctx, db, "select "+Of("d", DeliveryColumns)+", "+
+			"coalesce((select max(p.number) from deliveries p where p.object_id = d.object_id "+
+			"and p.sequence < d.sequence and p.endpoint_id = d.endpoint_id and p.state = 'waiting'), d.number) "+
 			"from deliveries d where d.endpoint_id = $1 and d.state = 'waiting' and d.due_at <= $2 "+
 			"order by d.due_at, d.id limit $3", []any{endpoint, at, int64(limit)},
 			func(r Row) storage.Due { return storage.Due{Delivery: ScanDelivery(r), Behind: r.Int64()} })
