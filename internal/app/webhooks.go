@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"plexy/internal/clock"
 	"plexy/internal/config"
 	"plexy/internal/id"
 	"plexy/internal/webhook"
@@ -31,7 +32,7 @@ func (s *Server) busy() bool { return s.committer.Depth() >= longQueue }
 // startWebhooks starts the sequencer and the worker; both end with ctx.
 func (s *Server) startWebhooks(ctx context.Context, t *tasks) {
 	worker := webhook.NewWorker(webhook.WorkerOptions{
-		Store: s.app.Storage, Sender: s.sender, Key: s.hooks, Clock: s.app.clock,
+		Store: s.app.Storage, Sender: s.sender, Key: s.hooks, Clock: s.app.clock, Machine: clock.System{},
 		Owner: s.app.ids.New(id.Server), Sandbox: s.app.Config.Environment == config.Sandbox,
 		Sequencer: s.sequencer, Busy: s.busy, Alarm: s.taskAlarm,
 		Fault: s.app.fault,

@@ -44,7 +44,7 @@ func newLane(e event.Endpoint, sandbox bool) *lane {
 // hungry reports whether more deliveries should be read: there are some, and one could be sent at once.
 func (l *lane) hungry(now int64, places int) bool {
 	return len(l.queue) == 0 && l.nextDue > 0 && l.nextDue <= now && len(l.known) < laneKnown && !l.ended &&
-		l.flight < places && l.breaker.ReadyAt(now) <= now
+		l.flight < places
 }
 
 // fill takes what was read this moment and is new, into an empty queue. It returns what must wait in the

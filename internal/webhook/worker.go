@@ -39,6 +39,7 @@ type WorkerOptions struct {
 	Sender    *Sender
 	Key       Key
 	Clock     clock.Clock // says what is due; leases and signatures go by the machine's
+	Machine   clock.Clock // the machine's, by which a receiver that fails is given a rest
 	Owner     string      // names this server among those of the installation
 	Sandbox   bool
 	Sequencer *Sequencer
@@ -168,10 +169,10 @@ func (w *Worker) trouble(ctx context.Context, what string, err error) {
 // advance sends what can be sent and writes what can be written. Endpoints that are not known to answer are
 // read a few at a time, so that a thousand dead ones do not keep the loop from the others.
 func (w *Worker) advance(ctx context.Context) {
-	now, reads := w.o.Clock.Now(), 0
+	now, machine, reads := w.o.Clock.Now(), w.o.Machine.Now(), 0
 	for _, l := range w.lanes {
 		switch {
-		case !l.hungry(now, w.places(l)):
+		case !l.hungry(now, w.places(l)) || l.breaker.ReadyAt(machine) > machine:
 		case l.window.Size() > 1:
 			w.read(ctx, l, now)
 		case reads == turnReads:
@@ -211,7 +212,7 @@ func (w *Worker) dispatch(ctx context.Context, l *lane, now int64) {
 		if w.dialled(due.Delivery).Fault == sandbox.OutOfOrder {
 			verdict, due.Delivery.OutOfOrder = send, due.Behind != due.Delivery.Number
 		}
-		if verdict == send && !l.breaker.Allow(now) {
+		if verdict == send && !l.breaker.Allow(w.o.Machine.Now()) {
 			return
 		}
 		l.queue = l.queue[1:]
@@ -294,7 +295,7 @@ func (w *Worker) settle(a attempted) {
 		d.State, d.Body = event.Delivered, nil
 		w.healthy(l)
 	} else {
-		l.breaker.Failure(now, r.RetryAfter)
+		l.breaker.Failure(w.o.Machine.Now(), r.RetryAfter)
 		l.window.Failure()
 		d.Body = a.body
 		delay, dead := w.schedule.Next(d.Attempts-d.Base, d.ID, r.RetryAfter)

@@ -188,7 +188,7 @@ func (w *world) start() {
 	idle := func() bool { return false }
 	sequencer := webhook.NewSequencer(w.store, w.clock, idle, alarm)
 	worker := webhook.NewWorker(webhook.WorkerOptions{
-		Store: w.store, Sender: sender, Key: w.hooks, Clock: w.clock, Owner: w.ids.New(id.Server),
+		Store: w.store, Sender: sender, Key: w.hooks, Clock: w.clock, Machine: w.clock, Owner: w.ids.New(id.Server),
 		Sandbox: w.sandbox, Sequencer: sequencer, Alarm: alarm, Busy: idle,
 		Fault: func(string) sandbox.Dial { return w.dial },
 	})
