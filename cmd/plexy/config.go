@@ -23,7 +23,8 @@ func (c *cli) config() *cobra.Command {
 			})
 		},
 	}
-	settingFlags(print.Flags(), "listen", "metrics_listen", "rate_limit", "log_level")
+	settingFlags(print.Flags(), "listen", "metrics_listen", "rate_limit", "log_level",
+		"webhook_networks", "webhook_ports", "keep_deliveries")
 	c.printsRecord(print)
 	return c.group("config", "Look at the configuration", print)
 }

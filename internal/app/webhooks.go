@@ -11,9 +11,6 @@ import (
 	"plexy/internal/webhook"
 )
 
-// keepDeliveries is how long finished deliveries and their attempts are kept: microseconds.
-const keepDeliveries = int64(30 * 24 * time.Hour / time.Microsecond)
-
 // prepareWebhooks makes what webhooks need; startWebhooks starts them.
 func (s *Server) prepareWebhooks(cfg config.Config) (err error) {
 	s.sequencer = webhook.NewSequencer(s.app.Storage, s.app.clock, s.busy, s.taskAlarm)
@@ -58,8 +55,9 @@ func (s *Server) taskAlarm(what string, err error) {
 
 // sweepDeliveries deletes deliveries that nobody will ask for any more.
 func (s *Server) sweepDeliveries(ctx context.Context) error {
+	keep := (time.Duration(s.app.Config.KeepDeliveries) * 24 * time.Hour).Microseconds()
 	for range sweepRounds {
-		n, err := s.app.Storage.SweepDeliveries(ctx, s.app.clock.Now()-keepDeliveries, sweepBatch)
+		n, err := s.app.Storage.SweepDeliveries(ctx, s.app.clock.Now()-keep, sweepBatch)
 		if err != nil || n < sweepBatch {
 			return err
 		}

@@ -45,6 +45,8 @@ type Config struct {
 	// WebhookNetworks and WebhookPorts are what webhooks may call beside public addresses at 443, 80 and 8443.
 	WebhookNetworks []netip.Prefix
 	WebhookPorts    []uint16
+	// KeepDeliveries is for how many days finished deliveries and their attempts are kept.
+	KeepDeliveries int
 	// LogLevel is info, warn or error.
 	LogLevel string
 	// APIKey is a merchant's, for commands that use the API as a merchant does.
@@ -79,7 +81,8 @@ type Hooks struct {
 func Defaults() Config {
 	return Config{
 		Data: "./plexy-data", Listen: "127.0.0.1:8080", Environment: Sandbox, RateLimit: 1000,
-		LogLevel: "info", Notify: Notify{GatewayBody: gatewayBody, GatewayHeader: "Authorization"},
+		KeepDeliveries: 30, LogLevel: "info",
+		Notify: Notify{GatewayBody: gatewayBody, GatewayHeader: "Authorization"},
 	}
 }
 

@@ -21,6 +21,9 @@ type Setting struct {
 // maxRate keeps the token bucket's arithmetic far from overflow.
 const maxRate = 1_000_000
 
+// maxKeep is ten years, in days.
+const maxKeep = 3650
+
 // Settings is the table of all settings, in the order in which they are printed.
 func Settings() []Setting { return settings }
 
@@ -87,6 +90,18 @@ var ownSettings = []Setting{
 		Name: "webhook_ports", Usage: "ports beside 443, 80 and 8443 that webhooks may call, with commas between",
 		set: func(c *Config, v string) (err error) { c.WebhookPorts, err = ports(v); return err },
 		get: func(c Config) string { return joined(c.WebhookPorts) },
+	},
+	{
+		Name: "keep_deliveries", Usage: "days that finished deliveries and their attempts are kept, 1 to 3650",
+		set: func(c *Config, v string) error {
+			n, err := strconv.Atoi(v)
+			if err != nil || n < 1 || n > maxKeep {
+				return fmt.Errorf("must be a whole number from 1 to %d", maxKeep)
+			}
+			c.KeepDeliveries = n
+			return nil
+		},
+		get: func(c Config) string { return strconv.Itoa(c.KeepDeliveries) },
 	},
 	{
 		Name: "log_level", Usage: "info, warn or error",
