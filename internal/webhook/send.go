@@ -125,6 +125,9 @@ func (s *Sender) Send(ctx context.Context, url string, m Message) Result {
 	limited, cancel := context.WithTimeout(ctx, s.attempt)
 	defer cancel()
 	r, err := s.post(limited, url, m, began)
+	if err != nil && limited.Err() != nil { // whatever the connection says of how it was cut off
+		err = fmt.Errorf("%w: %w", limited.Err(), err)
+	}
 	if err != nil {
 		r = Result{Error: reason(err)}
 	}

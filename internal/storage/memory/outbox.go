@@ -406,6 +406,7 @@ func (s *Store) Replay(_ context.Context, at int64, q storage.ReplayQuery) (n in
 				d = event.NewDelivery(q.Endpoint, number, r, at)
 			}
 			d.State, d.Base, d.Replay, d.DueAt, d.UpdatedAt = event.Waiting, d.Attempts, true, at, at
+			d.OutOfOrder = false
 			t.Outbox.deliveries[d.ID] = d
 			n++
 		}

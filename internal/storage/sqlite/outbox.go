@@ -29,20 +29,25 @@ func (s *Store) Number(ctx context.Context, at int64, limit int) (int, error) {
 	if err != nil || !behind {
 		return 0, err
 	}
-	numbered := 0
-	err = s.Aside(ctx, func(db sqlstore.DB) (err error) {
-		numbered, err = number(ctx, db, at, limit)
-		return err
-	})
-	if err != nil {
-		return 0, fmt.Errorf("number events: %w", err)
+	for {
+		numbered, more := 0, false
+		err = s.Aside(ctx, func(db sqlstore.DB) (err error) {
+			numbered, more, err = number(ctx, db, at, limit)
+			return err
+		})
+		if err != nil {
+			return 0, fmt.Errorf("number events: %w", err)
+		}
+		if numbered > 0 || !more { // else it was all the platform's own, and what comes next may not be
+			return numbered, nil
+		}
 	}
-	return numbered, nil
 }
 
-func number(ctx context.Context, db sqlstore.DB, at int64, limit int) (int, error) {
+// number numbers what is among the next records, limit of them at most, and reports whether there are more.
+func number(ctx context.Context, db sqlstore.DB, at int64, limit int) (numbered int, more bool, err error) {
 	var rows []unnumbered
-	err := db.Query(ctx, "select rowid, merchant_id, object_id, sequence, type from journal "+
+	err = db.Query(ctx, "select rowid, merchant_id, object_id, sequence, type from journal "+
 		"where rowid > (select position from event_progress) order by rowid limit $1", []any{int64(limit)},
 		func(r sqlstore.Row) error {
 			rows = append(rows, unnumbered{r.Int64(), journal.Record{
@@ -51,10 +56,9 @@ func number(ctx context.Context, db sqlstore.DB, at int64, limit int) (int, erro
 			return nil
 		})
 	if err != nil || len(rows) == 0 {
-		return 0, err
+		return 0, false, err
 	}
 	feeds := map[string]*feed{}
-	numbered := 0
 	for _, row := range rows {
 		if row.record.Merchant == "" {
 			continue // the platform's own
@@ -62,12 +66,12 @@ func number(ctx context.Context, db sqlstore.DB, at int64, limit int) (int, erro
 		f := feeds[row.record.Merchant]
 		if f == nil {
 			if f, err = openFeed(ctx, db, row.record.Merchant); err != nil {
-				return 0, err
+				return 0, false, err
 			}
 			feeds[row.record.Merchant] = f
 		}
 		if err := f.add(ctx, db, row.record, at); err != nil {
-			return 0, err
+			return 0, false, err
 		}
 		numbered++
 	}
@@ -75,11 +79,11 @@ func number(ctx context.Context, db sqlstore.DB, at int64, limit int) (int, erro
 		_, err := db.Exec(ctx, "insert into event_counters (merchant_id, number) values ($1, $2) "+
 			"on conflict (merchant_id) do update set number = excluded.number", []any{merchant, f.number})
 		if err != nil {
-			return 0, err
+			return 0, false, err
 		}
 	}
 	_, err = db.Exec(ctx, "update event_progress set position = $1", []any{rows[len(rows)-1].row})
-	return numbered, err
+	return numbered, len(rows) == limit, err
 }
 
 // feed is one merchant's events as far as they are numbered, and who is told of them.

@@ -236,7 +236,9 @@ type replay struct {
 	last int64
 }
 
-const again = "state = 'waiting', base = attempts, replay = true, due_at = $1, updated_at = $2"
+// again makes a delivery wait as a new one does.
+const again = "state = 'waiting', base = attempts, replay = true, out_of_order = false, " +
+	"due_at = $1, updated_at = $2"
 
 func (r *replay) dead(ctx context.Context) error {
 	dead, err := all(ctx, r.db, "select "+DeliveryColumns+" from deliveries where endpoint_id = $1 "+
