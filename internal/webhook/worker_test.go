@@ -236,7 +236,13 @@ func TestGoneDisables(t *testing.T) {
 	w.hold()
 	v := s.next()
 	w.until("numbered", func() bool { return w.delivery(e, 3).Number == 3 })
+	w.store.refuse.Store(1) // nothing more is sent, even while that cannot be written
 	v.answer <- answer{status: 410}
+	w.until("a write was refused", func() bool { return w.store.refuse.Load() < 1 })
+	w.quiet(s, 2)
+	if n := s.seen.Load(); n != 1 {
+		t.Errorf("after 410 there were %d more requests", n-1)
+	}
 	w.until("disabled", func() bool { return w.again(e).State == event.Disabled })
 	if why := w.again(e).Why; why != "the receiver answered 410 Gone" {
 		t.Errorf("it says %q", why)
