@@ -228,7 +228,7 @@ func (r *runner) afterwards(ctx context.Context, row string, t *telling, s store
 		return err
 	}
 	last, err = t.drain(ctx)
-	r.results.drained[row] = last.Sub(p.to).Seconds()
+	r.results.drained[row] = max(last.Sub(p.to), 0).Seconds()
 	return err
 }
 
