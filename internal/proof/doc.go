@@ -9,6 +9,6 @@
 //   - hooks_test.go: merchants' servers that verify what they are told, and compare it with the feed
 //   - the other files: one promise each
 //
-// PLEXY_TEST_SOAK=1 makes the crash tests twenty times as long or more. A test binary built with -race builds the
-// program with -race as well, and does less of it.
+// PLEXY_TEST_SOAK=1 makes the crash tests twenty times as long or more. A test binary built with -race builds
+// the program with -race as well, and does less of it.
 package proof
