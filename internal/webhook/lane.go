@@ -13,6 +13,7 @@ const (
 	laneKnown     = 256              // deliveries of one endpoint in memory
 	laneFill      = 64               // deliveries read at once
 	orderPatience = 60 * time.Second // how long an event waits for the one before it
+	orderLook     = 10 * time.Second // and how often it is looked at meanwhile, in case nobody lets it go
 	disableAfter  = 5 * 24 * time.Hour
 )
 

@@ -199,7 +199,7 @@ func (w *Worker) read(ctx context.Context, l *lane, now int64) {
 			l.queue = append(l.queue, off)
 			continue
 		}
-		off.Delivery.DueAt = l.patience(off.Delivery)
+		off.Delivery.DueAt = min(l.patience(off.Delivery), now+orderLook.Microseconds())
 		w.pending = append(w.pending, storage.Result{Delivery: off.Delivery})
 	}
 }
