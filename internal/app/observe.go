@@ -13,6 +13,7 @@ import (
 // observe counts one batch and what its instructions came to.
 func (s *Server) observe(r commit.Report) {
 	if r.Err == nil && s.sequencer != nil {
+		s.crowdedBy(len(r.Instructions))
 		s.sequencer.Wake()
 	}
 	s.metrics.Batch(len(r.Instructions), r.Elapsed, result(r.Err))

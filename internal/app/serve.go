@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"plexy/internal/commit"
@@ -37,6 +38,7 @@ type Server struct {
 	listener  *server.Server
 	tasks     *tasks
 	sequencer *webhook.Sequencer
+	crowded   atomic.Int64 // when a batch was last full of payments, by the machine's clock
 	sender    *webhook.Sender
 	hooks     webhook.Key
 	messages  *notify.Post // nil when nobody can be told anything

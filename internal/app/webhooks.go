@@ -21,10 +21,25 @@ func (s *Server) prepareWebhooks(cfg config.Config) (err error) {
 	return err
 }
 
-// longQueue is how many payments wait when webhooks should step back.
-const longQueue = 16
+// What makes a server busy: batches of so many payments, so short a time ago. A queue says less, as every
+// batch empties it.
+const (
+	crowd      = 8
+	crowdedFor = int64(250 * time.Millisecond / time.Microsecond)
+)
 
-func (s *Server) busy() bool { return s.committer.Depth() >= longQueue }
+// crowdedBy notes that a batch was full of payments.
+func (s *Server) crowdedBy(instructions int) {
+	if instructions >= crowd {
+		s.crowded.Store(clock.System{}.Now())
+	}
+}
+
+// busy says whether payments crowd: webhooks then step back.
+func (s *Server) busy() bool {
+	since := clock.System{}.Now() - s.crowded.Load()
+	return since >= 0 && since < crowdedFor
+}
 
 // startWebhooks starts the sequencer and the worker; both end with ctx.
 func (s *Server) startWebhooks(ctx context.Context, t *tasks) {

@@ -13,10 +13,10 @@ import (
 const (
 	numberEvery = 200 * time.Millisecond // looks for what other processes have committed
 	numberBatch = 512                    // events in one transaction, so that no payment waits long
-	// restAfter is how long it rests while payments queue up, in durations of what it did last: a twentieth of
+	// restAfter is how long it rests while payments queue up, in durations of what it did last: a fiftieth of
 	// the time is then for events, which fall behind and catch up when there are fewer payments.
-	restAfter = 19
-	longRest  = 5 * time.Second
+	restAfter = 49
+	longRest  = 10 * time.Second
 )
 
 // Sequencer gives committed events their numbers, and tells who waits for them.

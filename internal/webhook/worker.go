@@ -59,7 +59,8 @@ type Worker struct {
 	schedule Schedule
 	lanes    map[string]*lane
 	flight   int
-	starts   int           // attempts that may still be started before the next look
+	starts   int           // attempts that may still be started before they are counted anew
+	counted  int64         // when that was last, by the machine's clock
 	more     chan struct{} // there is more to read: the next turn comes at once
 	done     chan attempted
 	written  chan written
@@ -125,8 +126,11 @@ func (w *Worker) Run(ctx context.Context) {
 // look renews claims and learns what is due.
 func (w *Worker) look(ctx context.Context) {
 	now, machine := w.o.Clock.Now(), clock.System{}.Now()
-	if w.starts = maxFlight; w.o.Busy() {
-		w.starts = busyStarts
+	if machine-w.counted >= lookEvery.Microseconds() || machine < w.counted {
+		w.counted = machine
+		if w.starts = maxFlight; w.o.Busy() {
+			w.starts = busyStarts
+		}
 	}
 	if machine-w.claimed >= claimEvery.Microseconds() || machine < w.claimed {
 		w.claimed = machine
