@@ -238,3 +238,13 @@ func TestListen(t *testing.T) {
 		t.Error("it shows the API key")
 	}
 }
+
+// A command that was told nothing of the environment keeps the rules of the installation's.
+func TestWebhooksOfProductionAreHTTPS(t *testing.T) {
+	r := newRig(t)
+	var m app.NewMerchant
+	r.record(&m, "merchant", "create", "--name", "Shop", "--environment", "production")
+	r.refuse(2, "http is for a sandbox",
+		"webhook", "create", "--merchant", m.MerchantID, "--url", "http://shop.example/")
+	r.do("webhook", "create", "--merchant", m.MerchantID, "--url", "https://shop.example/")
+}

@@ -7,7 +7,6 @@ import (
 	"math"
 	"time"
 
-	"plexy/internal/config"
 	"plexy/internal/core/journal"
 	"plexy/internal/event"
 	"plexy/internal/id"
@@ -80,11 +79,7 @@ type EndpointChange struct {
 
 func (a *App) applyTo(e *event.Endpoint, c EndpointChange) error {
 	if c.URL != nil {
-		guard := webhook.NewGuard(webhook.Rules{
-			Sandbox: a.Config.Environment == config.Sandbox, Networks: a.Config.WebhookNetworks,
-			Ports: a.Config.WebhookPorts,
-		})
-		if err := guard.Check(*c.URL); err != nil {
+		if err := webhook.NewGuard(a.webhookRules()).Check(*c.URL); err != nil {
 			return usage("the URL %v", err)
 		}
 		e.URL = *c.URL

@@ -183,11 +183,7 @@ func (s *Server) request(ctx context.Context, t wallet.Transaction, now int64) (
 
 // sweepPeople deletes codes, log-ins and messages that nobody can ask for any more.
 func (s *Server) sweepPeople(ctx context.Context) error {
-	for range sweepRounds {
-		n, err := s.app.Storage.SweepPeople(ctx, s.app.machine.Now(), sweepBatch)
-		if err != nil || n < sweepBatch {
-			return err
-		}
-	}
-	return nil
+	return inBatches(func() (int, error) {
+		return s.app.Storage.SweepPeople(ctx, s.app.machine.Now(), sweepBatch)
+	})
 }

@@ -107,7 +107,7 @@ func (s *Server) start(ctx context.Context, cfg config.Config, out Output) (err 
 	built = append([]func() error{func() error { s.committer.Close(); return nil }}, built...)
 	s.metrics.WatchQueue(s.committer.Depth)
 
-	if err = s.prepareWebhooks(cfg); err != nil {
+	if err = s.prepareWebhooks(); err != nil {
 		return err
 	}
 	if s.messages, err = s.post(); err != nil {

@@ -220,9 +220,13 @@ func (s *Server) settleOne(ctx context.Context, d due, request string) (bool, er
 // sweep deletes replies that no key can ask for any more.
 func (s *Server) sweep(ctx context.Context) error {
 	before := s.app.clock.Now() - machine.Retention - sweepMargin
+	return inBatches(func() (int, error) { return s.app.Storage.SweepReplies(ctx, before, sweepBatch) })
+}
+
+// inBatches sweeps a batch at a time until one is not full, or there were enough for now.
+func inBatches(sweep func() (int, error)) error {
 	for range sweepRounds {
-		n, err := s.app.Storage.SweepReplies(ctx, before, sweepBatch)
-		if err != nil || n < sweepBatch {
+		if n, err := sweep(); err != nil || n < sweepBatch {
 			return err
 		}
 	}

@@ -12,13 +12,20 @@ import (
 )
 
 // prepareWebhooks makes what webhooks need; startWebhooks starts them.
-func (s *Server) prepareWebhooks(cfg config.Config) (err error) {
+func (s *Server) prepareWebhooks() (err error) {
 	s.sequencer = webhook.NewSequencer(s.app.Storage, s.app.clock, s.busy, s.taskAlarm)
-	s.sender = webhook.NewSender(webhook.Options{Rules: webhook.Rules{
-		Sandbox: cfg.Environment == config.Sandbox, Networks: cfg.WebhookNetworks, Ports: cfg.WebhookPorts,
-	}})
+	s.sender = webhook.NewSender(webhook.Options{Rules: s.app.webhookRules()})
 	s.hooks, err = webhook.NewKey(s.app.master.WebhookKey())
 	return err
+}
+
+// webhookRules say which addresses webhooks may call. The installation says whether it is a sandbox: not every
+// command is told.
+func (a *App) webhookRules() webhook.Rules {
+	return webhook.Rules{
+		Sandbox: a.environment == config.Sandbox, Networks: a.Config.WebhookNetworks,
+		Ports: a.Config.WebhookPorts,
+	}
 }
 
 // What makes a server busy: batches of so many payments, so short a time ago. A queue says less, as every
@@ -71,11 +78,7 @@ func (s *Server) taskAlarm(what string, err error) {
 // sweepDeliveries deletes deliveries that nobody will ask for any more.
 func (s *Server) sweepDeliveries(ctx context.Context) error {
 	keep := (time.Duration(s.app.Config.KeepDeliveries) * 24 * time.Hour).Microseconds()
-	for range sweepRounds {
-		n, err := s.app.Storage.SweepDeliveries(ctx, s.app.clock.Now()-keep, sweepBatch)
-		if err != nil || n < sweepBatch {
-			return err
-		}
-	}
-	return nil
+	return inBatches(func() (int, error) {
+		return s.app.Storage.SweepDeliveries(ctx, s.app.clock.Now()-keep, sweepBatch)
+	})
 }

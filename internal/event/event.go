@@ -10,6 +10,7 @@ import (
 
 	"plexy/internal/core/journal"
 	"plexy/internal/core/wallet"
+	"plexy/internal/id"
 )
 
 // Version is the form of the bodies. A body of one version always looks the same, whichever release made it:
@@ -43,18 +44,16 @@ func ID(object string, sequence int64) string {
 // Parse returns the record that an event's id names, and whether it is such an id: nothing else may be
 // looked for, since there are texts that a database does not take. Merchants hear of wallet transactions
 // only, so the object is one.
-func Parse(id string) (journal.Ref, bool) {
-	rest, ok := strings.CutPrefix(id, prefix)
+func Parse(text string) (journal.Ref, bool) {
+	rest, ok := strings.CutPrefix(text, prefix)
 	ulid, digits, _ := strings.Cut(rest, "_")
+	object := id.Transaction + ulid
+	_, known := id.Book(id.Transaction, object)
 	sequence, err := strconv.ParseInt(digits, 10, 64)
-	if !ok || !isULID(ulid) || err != nil || sequence < 1 || strconv.FormatInt(sequence, 10) != digits {
+	if !ok || !known || err != nil || sequence < 1 || strconv.FormatInt(sequence, 10) != digits {
 		return journal.Ref{}, false
 	}
-	return journal.Ref{Object: "wt_" + ulid, Sequence: sequence}, true
-}
-
-func isULID(text string) bool {
-	return len(text) == 26 && strings.Trim(text, "0123456789ABCDEFGHJKMNPQRSTVWXYZ") == ""
+	return journal.Ref{Object: object, Sequence: sequence}, true
 }
 
 // Then returns the transaction as the record left it, from what it is by now: what never changes, and what

@@ -24,7 +24,7 @@ var mayImport = map[string][]string{
 	"merchant": {"clock", "core/money", "sandbox"},
 	"customer": {"core/money"},
 	"access":   {"merchant"},
-	"event":    {"core/"},
+	"event":    {"core/", "id"},
 	"explain":  {"core/", "event", "storage"},
 	"view":     {"clock", "core/", "event"},
 
