@@ -19,8 +19,8 @@ func (s *Server) prepareWebhooks() (err error) {
 	return err
 }
 
-// webhookRules say which addresses webhooks may call. The installation says whether it is a sandbox: not every
-// command is told.
+// webhookRules say which addresses webhooks may call. The installation says whether it is a sandbox: not
+// every command is told.
 func (a *App) webhookRules() webhook.Rules {
 	return webhook.Rules{
 		Sandbox: a.environment == config.Sandbox, Networks: a.Config.WebhookNetworks,
