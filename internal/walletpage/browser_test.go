@@ -302,7 +302,15 @@ func (s *site) tabTo(name string) {
 // what is in it.
 func (s *site) typed(field, text string) {
 	s.Helper()
-	must(chromedp.Run(s.ctx, chromedp.Poll[bool]("document.activeElement.id === '"+field+"'")))(s)
+	focused := chromedp.Poll[bool]("document.activeElement.id === '" + field + "'")
+	_, err := chromedp.Run(s.ctx, focused)
+	for range 4 { // the browser may still be putting the new page in the old one's place
+		if err == nil || !strings.Contains(err.Error(), "Cannot find context") {
+			break
+		}
+		_, err = chromedp.Run(s.ctx, focused)
+	}
+	s.ok(err)
 	s.do(chromedp.KeyEvent("a", chromedp.KeyModifiers(chromedp.ModifierCtrl)), chromedp.KeyEvent(text))
 }
 
