@@ -55,6 +55,9 @@ func Ticks(every time.Duration) (ticks <-chan time.Time, stop func()) {
 	return t.C, t.Stop
 }
 
+// NewTimer returns a timer of the machine's time, for a wait that one who waits often repeats.
+func NewTimer(d time.Duration) *time.Timer { return time.NewTimer(d) }
+
 // Pause waits until the given time of the machine has passed or ctx ends, and reports whether it passed. Like
 // Ticks it is for housekeeping only.
 func Pause(ctx context.Context, d time.Duration) bool {

@@ -1,8 +1,8 @@
 // Package commit is group commit: it gathers concurrent instructions into one durable transaction and
 // hands each caller its outcome after the disk has it. It is the only writer of money.
 //
-// There is no timer. While one batch is on its way to disk the next one forms by itself, so a lonely
-// request pays no delay and a crowd shares one flush.
+// While one batch is on its way to disk the next one forms by itself, so a lonely request pays no delay and a
+// crowd shares one flush.
 package commit
 
 import (
@@ -41,6 +41,11 @@ const (
 	tries         = 3    // runs of one batch after transient failures
 	conflictTries = 20   // runs after losing to another process; each loss means somebody else advanced
 	batchDeadline = 8 * time.Second
+
+	// After a batch of a crowd its callers come back one by one. Who comes first would be a batch alone, and
+	// the others would wait for it: so the lane waits this long where few are back.
+	crowd     = 16
+	gathering = 200 * time.Microsecond
 )
 
 // Config is what a Committer needs. Observe and Alarm may be nil.
@@ -201,6 +206,9 @@ func (c *Committer) loop(lane int, queue chan *ticket) {
 	batch := make([]*ticket, 0, BatchLimit)
 	b := Batch{Storage: c.cfg.Storage, Clock: c.cfg.Clock, Lane: lane}
 	for first := range queue {
+		if len(batch) >= crowd && len(queue) < len(batch)/2 {
+			clock.Pause(context.Background(), gathering)
+		}
 		batch = fill(append(batch[:0], first), queue)
 		c.run(&b, batch)
 	}

@@ -23,15 +23,9 @@ func (l jsonListener) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	if tcp, ok := c.(*net.TCPConn); ok {
-		return jsonConn{tcp, l.server}, nil
+		return &conn{TCPConn: tcp, server: l.server, abort: make(chan struct{}, 1)}, nil
 	}
 	return c, nil
-}
-
-// jsonConn keeps all of a TCP connection's methods, because net/http looks for CloseWrite and ReadFrom.
-type jsonConn struct {
-	*net.TCPConn
-	server *Server
 }
 
 var (
@@ -40,7 +34,7 @@ var (
 )
 
 // Write sends p, or our own form of it when it is net/http's answer to a malformed request.
-func (c jsonConn) Write(p []byte) (int, error) {
+func (c *conn) Write(p []byte) (int, error) {
 	if len(p) > 512 || !bytes.HasPrefix(p, statusStart) || !bytes.Contains(p, plainHeaders) {
 		return c.TCPConn.Write(p)
 	}

@@ -17,9 +17,13 @@ type Outbox interface {
 	// Number gives committed records of merchants that have no number yet their numbers, which are without
 	// gaps per merchant and in order of sequence per object; in the same transaction it makes one delivery,
 	// due at the given time, for each endpoint that wants the event then. It returns how many events it
-	// numbered: at most limit on SQLite and in memory, and on PostgreSQL all that were visible. 0 means that
-	// there was nothing, or that another process is at it.
+	// numbered: at most limit on SQLite and in memory, and on PostgreSQL all that could be seen at the next
+	// mark or marks, until they are limit, or now. 0 means that there was nothing, or that another process is
+	// at it.
 	Number(ctx context.Context, at int64, limit int) (int, error)
+	// Mark says that numbering is put off: on PostgreSQL a later Number stops at what can be seen now, so that
+	// it is not the longer the later it comes. Elsewhere it does nothing.
+	Mark(ctx context.Context) error
 	// Events returns at most limit events of the merchant after the given number, oldest first.
 	Events(ctx context.Context, merchant string, after int64, limit int) ([]event.Event, error)
 	// Event returns the merchant's event of a record, or ErrNotFound while it has no number.

@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"plexy/internal/clock"
@@ -16,7 +17,9 @@ const (
 	// restAfter is how long it rests while payments queue up, in durations of what it did last: a fiftieth of
 	// the time is then for events, which fall behind and catch up when there are fewer payments.
 	restAfter = 49
-	longRest  = 10 * time.Second
+	longRest  = 10 * time.Second       // and always while nobody waits for events
+	markEvery = 100 * time.Millisecond // while it rests
+	wantedFor = 10 * time.Second       // so long after somebody has waited for events, somebody may again
 )
 
 // Sequencer gives committed events their numbers, and tells who waits for them.
@@ -26,6 +29,8 @@ type Sequencer struct {
 	busy  func() bool
 	alarm func(task string, err error)
 	wake  chan struct{}
+
+	wanted atomic.Int64 // when somebody last waited for events, by the machine's clock
 
 	mu   sync.Mutex
 	news chan struct{} // closed and replaced with each batch of events
@@ -51,8 +56,17 @@ func poke(c chan struct{}) {
 	}
 }
 
-// News returns a channel that is closed when this server has given the next events their numbers.
+// Want says that somebody waits for events.
+func (s *Sequencer) Want() { s.wanted.Store(clock.System{}.Now()) }
+
+// News returns a channel that is closed when this server has given the next events their numbers. Who asks
+// for it waits for events.
 func (s *Sequencer) News() <-chan struct{} {
+	s.Want()
+	return s.next()
+}
+
+func (s *Sequencer) next() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.news
@@ -72,8 +86,7 @@ func (s *Sequencer) Run(ctx context.Context) {
 			s.tell()
 		}
 		if n > 0 && s.busy() {
-			took := time.Duration(clock.System{}.Now()-began) * time.Microsecond
-			clock.Pause(ctx, min(restAfter*took, longRest))
+			s.rest(ctx, time.Duration(clock.System{}.Now()-began)*time.Microsecond)
 			continue
 		}
 		if n >= numberBatch {
@@ -85,6 +98,24 @@ func (s *Sequencer) Run(ctx context.Context) {
 		case <-ticks:
 		}
 	}
+}
+
+// rest leaves the store to payments, after work that took so long, until they do not crowd any more.
+func (s *Sequencer) rest(ctx context.Context, took time.Duration) {
+	for rested := time.Duration(0); rested < s.pause(took) && s.busy() && ctx.Err() == nil; rested += markEvery {
+		clock.Pause(ctx, markEvery)
+		if err := s.store.Mark(ctx); err != nil && ctx.Err() == nil {
+			s.alarm("number events", err)
+		}
+	}
+}
+
+// pause is how long a rest may be.
+func (s *Sequencer) pause(took time.Duration) time.Duration {
+	if now := (clock.System{}).Now(); now-s.wanted.Load() > wantedFor.Microseconds() {
+		return longRest
+	}
+	return min(restAfter*took, longRest)
 }
 
 func (s *Sequencer) tell() {

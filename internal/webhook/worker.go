@@ -102,7 +102,7 @@ func NewWorker(o WorkerOptions) *Worker {
 func (w *Worker) Run(ctx context.Context) {
 	ticks, stop := clock.Ticks(lookEvery)
 	defer stop()
-	news := w.o.Sequencer.News()
+	news := w.o.Sequencer.next()
 	w.look(ctx)
 	for ctx.Err() == nil {
 		w.advance(ctx)
@@ -112,7 +112,7 @@ func (w *Worker) Run(ctx context.Context) {
 			w.look(ctx)
 		case <-w.more:
 		case <-news:
-			news = w.o.Sequencer.News()
+			news = w.o.Sequencer.next()
 			w.look(ctx)
 		case a := <-w.done:
 			w.settle(a)
@@ -156,6 +156,9 @@ func (w *Worker) look(ctx context.Context) {
 		if h, ok := w.health[l.endpoint.ID]; ok { // not written yet
 			l.endpoint.FailingSince = h.FailingSince
 		}
+	}
+	if len(work) > 0 {
+		w.o.Sequencer.Want()
 	}
 	for id := range w.lanes {
 		if !owned[id] {

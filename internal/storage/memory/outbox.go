@@ -60,6 +60,9 @@ func (s *Store) Number(_ context.Context, at int64, limit int) (numbered int, er
 	return numbered, err
 }
 
+// Mark does nothing.
+func (s *Store) Mark(context.Context) error { return nil }
+
 // event returns the event of a record that has its number.
 func (t *Tables) event(ref journal.Ref) event.Event {
 	r, _ := t.record(ref)

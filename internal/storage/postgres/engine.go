@@ -21,17 +21,7 @@ func (s *Store) Read(ctx context.Context, fn func(sqlstore.DB) error) error {
 // Write runs fn in one durable transaction on a connection of the pool and rolls it back when fn fails.
 func (s *Store) Write(ctx context.Context, fn func(sqlstore.DB) error) error {
 	return s.with(ctx, func(db *db) error {
-		if err := db.run(ctx, "begin isolation level read committed read write"); err != nil {
-			return err
-		}
-		if err := fn(db); err != nil {
-			return errors.Join(err, db.rollback())
-		}
-		err := db.run(ctx, "commit")
-		if err != nil && !refused(err) {
-			return fmt.Errorf("%w: commit: %w", storage.ErrUncertain, err)
-		}
-		return err
+		return db.transaction(ctx, func() error { return fn(db) })
 	})
 }
 
@@ -92,14 +82,29 @@ func (d *db) Exec(ctx context.Context, sql string, args []any) (int64, error) {
 func given(args []any) []any {
 	args = slices.Clone(args)
 	for i, arg := range args {
-		if b, ok := arg.([]byte); ok && b == nil {
-			args[i] = []byte{}
+		if b, ok := arg.([]byte); ok {
+			args[i] = filled(b)
 		}
 	}
 	return args
 }
 
 func (d *db) sorted(err error) error { return sorted(err, d.conn.IsClosed()) }
+
+// transaction runs fn in one durable transaction and rolls it back when fn fails.
+func (d *db) transaction(ctx context.Context, fn func() error) error {
+	if err := d.run(ctx, "begin isolation level read committed read write"); err != nil {
+		return err
+	}
+	if err := fn(); err != nil {
+		return errors.Join(err, d.rollback())
+	}
+	err := d.run(ctx, "commit")
+	if err != nil && !refused(err) {
+		return fmt.Errorf("%w: commit: %w", storage.ErrUncertain, err)
+	}
+	return err
+}
 
 func (d *db) run(ctx context.Context, sql string) error {
 	_, err := d.conn.Exec(ctx, sql)

@@ -3,12 +3,73 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"plexy/internal/storage"
 	"plexy/internal/storage/sqlstore"
 )
 
-// Number numbers every record that can be seen now and could not be seen when events were numbered last.
+// mostMarks bounds how many snapshots are remembered. Beyond that every other one is forgotten.
+const mostMarks = 1024
+
+// marks are snapshots of the past, oldest first: where the next numberings stop, one after the other.
+type marks struct {
+	mu  sync.Mutex
+	all []string
+}
+
+// Mark remembers what can be seen now, so that a later Number stops here and not at all there is by then.
+func (s *Store) Mark(ctx context.Context) error {
+	now := ""
+	err := s.Read(ctx, func(db sqlstore.DB) error {
+		return db.Query(ctx, "select pg_current_snapshot()::text", nil, func(r sqlstore.Row) error {
+			now = r.Text()
+			return nil
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("remember what can be seen: %w", err)
+	}
+	s.marks.add(now)
+	return nil
+}
+
+func (m *marks) add(snapshot string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := len(m.all)
+	if n > 0 && m.all[n-1] == snapshot {
+		return
+	}
+	if n == mostMarks {
+		for i := range n / 2 {
+			m.all[i] = m.all[2*i+1]
+		}
+		m.all = m.all[:n/2]
+	}
+	m.all = append(m.all, snapshot)
+}
+
+// next takes the oldest; "" when there is none.
+func (m *marks) next() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.all) == 0 {
+		return ""
+	}
+	oldest := m.all[0]
+	m.all = m.all[1:]
+	return oldest
+}
+
+func (m *marks) clear() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.all = nil
+}
+
+// Number numbers every record that could be seen at the next mark, or can be seen now when there is none,
+// and could not be seen when events were numbered last; and so on to further marks, until they are limit.
 //
 // Transactions commit in another order than they begin in, so no counter of rows tells which are new. What
 // the last numbering could see does: its snapshot is kept, and a record is new when the transaction that
@@ -18,7 +79,7 @@ import (
 //
 // A long transaction elsewhere in the database delays nothing: the snapshot says which are under way, not
 // only which is the oldest.
-func (s *Store) Number(ctx context.Context, at int64, _ int) (int, error) {
+func (s *Store) Number(ctx context.Context, at int64, limit int) (int, error) {
 	var behind, restored bool
 	err := s.Read(ctx, func(db sqlstore.DB) error {
 		return db.Query(ctx, lookSQL, nil, func(r sqlstore.Row) error {
@@ -27,10 +88,26 @@ func (s *Store) Number(ctx context.Context, at int64, _ int) (int, error) {
 		})
 	})
 	if err != nil || !behind && !restored {
+		s.marks.clear()
 		return 0, err
 	}
+	if restored {
+		s.marks.clear()
+		return s.number(ctx, at, "", true)
+	}
+	for numbered := 0; ; {
+		mark := s.marks.next()
+		n, err := s.number(ctx, at, mark, false)
+		if numbered += n; err != nil || numbered >= limit || mark == "" {
+			return numbered, err
+		}
+	}
+}
+
+// number numbers what could be seen at the mark, unless another server has come further.
+func (s *Store) number(ctx context.Context, at int64, mark string, restored bool) (int, error) {
 	numbered := int64(0)
-	err = s.Write(ctx, func(db sqlstore.DB) error {
+	err := s.Write(ctx, func(db sqlstore.DB) error {
 		locked := false
 		err := db.Query(ctx, "select one from event_progress where one = 1 for update skip locked", nil,
 			func(sqlstore.Row) error {
@@ -40,14 +117,14 @@ func (s *Store) Number(ctx context.Context, at int64, _ int) (int, error) {
 		if err != nil || !locked {
 			return err
 		}
-		sql := numberSQL(freshSQL)
+		sql := numberSQL(freshSQL, " where t.ahead")
 		if restored {
 			if _, err := db.Exec(ctx, forgetSQL, nil); err != nil {
 				return err
 			}
-			sql = numberSQL(unnumberedSQL)
+			sql = numberSQL(unnumberedSQL, "")
 		}
-		numbered, err = db.Exec(ctx, sql, []any{at})
+		numbered, err = db.Exec(ctx, sql, []any{at, mark})
 		return err
 	})
 	if err != nil {
@@ -68,7 +145,11 @@ const lookSQL = `select
 const newer = `j.xid >= pg_snapshot_xmin(p.snapshot::pg_snapshot)
 	and not pg_visible_in_snapshot(j.xid, p.snapshot::pg_snapshot) and j.merchant_id <> ''`
 
-const freshSQL = `select j.* from journal j, event_progress p where ` + newer
+// Between the last numbering and the mark. A mark at which less could be seen than was numbered already, by
+// another server, gives nothing and moves nothing.
+const freshSQL = `select j.* from journal j, event_progress p, target t
+	where t.ahead and j.xid < pg_snapshot_xmax(t.snapshot) and pg_visible_in_snapshot(j.xid, t.snapshot)
+	and ` + newer
 
 // After a restore the ids in the journal are of another server: they say nothing here and are forgotten, and
 // which records have a number is asked one by one, once.
@@ -80,10 +161,16 @@ const (
 )
 
 // numberSQL numbers the given records in one statement, so that all of it sees what the snapshot that it
-// keeps could see. The clocks of two servers may disagree, so an object's time is made to grow with its
-// sequence.
-func numberSQL(records string) string {
-	return `with fresh as (
+// keeps could see. $1 is when deliveries are due, $2 the mark. The clocks of two servers may disagree, so an
+// object's time is made to grow with its sequence.
+func numberSQL(records, moving string) string {
+	return `with target as materialized (
+		select t.snapshot, pg_snapshot_xmax(t.snapshot) >= pg_snapshot_xmax(p.snapshot::pg_snapshot)
+			and not exists (select 1 from pg_snapshot_xip(t.snapshot) x
+				where pg_visible_in_snapshot(x, p.snapshot::pg_snapshot)) as ahead
+		from event_progress p, (
+			select case when $2::text = '' then pg_current_snapshot() else $2::text::pg_snapshot end as snapshot) t
+	), fresh as (
 		select merchant_id, object_id, sequence,
 			case when object_id like 'wt\_%' then 'wallet.transaction.' else 'wallet.' end || type as name,
 			max(at) over (partition by object_id order by sequence) as at
@@ -105,7 +192,7 @@ func numberSQL(records string) string {
 		from numbered n join webhook_endpoints e on e.merchant_id = n.merchant_id and e.state = 'enabled'
 			and (e.event_types = '' or n.name = any (string_to_array(e.event_types, ' ')))
 	), progress as (
-		update event_progress set snapshot = pg_current_snapshot()::text
+		update event_progress set snapshot = t.snapshot::text from target t` + moving + `
 	)
 	insert into events (merchant_id, number, object_id, sequence)
 	select merchant_id, number, object_id, sequence from numbered`

@@ -99,3 +99,55 @@ func slowly(ctx context.Context, w *shop, begun, finish chan struct{}) error {
 		return b.Save(ctx, state)
 	})
 }
+
+// A numbering stops at the oldest mark, so that what was put off is done in pieces; one that was made before
+// another server came further gives nothing twice.
+func TestNumberingStopsAtMarks(t *testing.T) {
+	url := freshDatabase(t)
+	w := newShop(t, openStore(t, postgres.Config{URL: url}), 5)
+	other := openStore(t, postgres.Config{URL: url})
+	for range 3 {
+		sold(t, w, 2)
+		must(t, w.Mark(t.Context()))
+		must(t, other.Mark(t.Context()))
+	}
+	sold(t, w, 2)
+	for i, want := range []int{2, 4, 2, 0} {
+		n, err := w.Number(t.Context(), 1, []int{1, 3, 1, 1}[i])
+		must(t, err)
+		if n != want {
+			t.Errorf("numbering %d: %d events, want %d", i+1, n, want)
+		}
+	}
+	sold(t, w, 1)
+	n, err := other.Number(t.Context(), 1, 100)
+	must(t, err)
+	if n != 1 {
+		t.Errorf("the other server numbers %d, want 1", n)
+	}
+	if got := numbers(t, w); len(got) != 9 {
+		t.Errorf("%d events, want 9", len(got))
+	}
+}
+
+// A batch that was under way at the mark belongs to the next piece, though its id is lower than others of it.
+func TestAMarkKnowsWhatWasUnderWay(t *testing.T) {
+	w := newShop(t, openStore(t, postgres.Config{URL: freshDatabase(t), Lanes: 2}), 5)
+	begun, finish, done := make(chan struct{}), make(chan struct{}), make(chan error)
+	go func() {
+		done <- slowly(t.Context(), w, begun, finish)
+	}()
+	<-begun
+	_, err := run(t.Context(), w.Storage, 0, w.authorize(2, 2, 100))
+	must(t, err)
+	must(t, w.Mark(t.Context()))
+	close(finish)
+	must(t, <-done)
+	for i, want := range []int{1, 1, 0} {
+		n, err := w.Number(t.Context(), 1, 1)
+		must(t, err)
+		if n != want {
+			t.Errorf("numbering %d: %d events, want %d", i+1, n, want)
+		}
+	}
+}

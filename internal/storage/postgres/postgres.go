@@ -52,6 +52,7 @@ type Store struct {
 	cfg   Config
 	pool  *pgxpool.Pool
 	lanes []*lane
+	marks marks
 
 	slotOnce sync.Once
 	slot     int // 0 to slots-1: this process's stripes within the range of each lane

@@ -44,6 +44,9 @@ func (s *Store) Number(ctx context.Context, at int64, limit int) (int, error) {
 	}
 }
 
+// Mark does nothing: Number numbers as many as it is told.
+func (s *Store) Mark(context.Context) error { return nil }
+
 // number numbers what is among the next records, limit of them at most, and reports whether there are more.
 func number(ctx context.Context, db sqlstore.DB, at int64, limit int) (numbered int, more bool, err error) {
 	var rows []unnumbered

@@ -2,6 +2,8 @@ package sqlstore
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	"plexy/internal/core/journal"
 	"plexy/internal/event"
@@ -79,20 +81,59 @@ func (s *Store) DueDeliveries(
 		if err != nil {
 			return err
 		}
-		for i := range found {
-			d := &found[i].Delivery
-			if len(d.Body) > 0 {
-				continue
-			}
-			found[i].Event, err = one(ctx, db, "select e.number, "+eventParts+" from events e"+eventJoins+
-				" where e.object_id = $1 and e.sequence = $2", []any{d.Object, d.Sequence}, scanEvent)
-			if err != nil {
-				return err
-			}
-		}
-		return nil
+		return addEvents(ctx, db, found)
 	})
 	return found, wrap("list the deliveries that are due", err)
+}
+
+// atOnce are the sizes of the lists of events that are read in one statement: a short list is filled up to
+// the next one with what it has, so that there are few statements to plan.
+var atOnce = []int{1, 8, 64}
+
+// addEvents reads the events of deliveries that have no body yet.
+func addEvents(ctx context.Context, db DB, found []storage.Due) error {
+	var without []*storage.Due
+	for i := range found {
+		if d := &found[i]; len(d.Delivery.Body) == 0 && d.Delivery.Object != "" {
+			without = append(without, d)
+		}
+	}
+	for some := range slices.Chunk(without, atOnce[len(atOnce)-1]) {
+		events := make(map[journal.Ref]event.Event, len(some))
+		sql, args := eventsOf(some)
+		err := db.Query(ctx, sql, args, func(r Row) error {
+			e := scanEvent(r)
+			events[journal.Ref{Object: e.Record.Object, Sequence: e.Record.Sequence}] = e
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		for _, d := range some {
+			ok := false
+			d.Event, ok = events[journal.Ref{Object: d.Delivery.Object, Sequence: d.Delivery.Sequence}]
+			if !ok {
+				return storage.ErrNotFound
+			}
+		}
+	}
+	return nil
+}
+
+// eventsOf is the statement that reads the events of deliveries, and its arguments.
+func eventsOf(some []*storage.Due) (sql string, args []any) {
+	size, _ := slices.BinarySearch(atOnce, len(some))
+	var pairs strings.Builder
+	for i := range atOnce[size] {
+		d := some[min(i, len(some)-1)].Delivery
+		if i > 0 {
+			pairs.WriteString(", ")
+		}
+		pairs.WriteString("(" + Places(2*i+1, 1) + ", cast(" + Places(2*i+2, 1) + " as bigint))")
+		args = append(args, d.Object, d.Sequence)
+	}
+	return "select e.number, " + eventParts + " from events e" + eventJoins +
+		" where (e.object_id, e.sequence) in (values " + pairs.String() + ")", args
 }
 
 // Finish writes what attempts came to.
@@ -101,24 +142,30 @@ func (s *Store) Finish(
 ) error {
 	return s.aside(ctx, "finish deliveries", func(db DB) error {
 		for i := range results {
-			if err := finish(ctx, db, at, &results[i]); err != nil {
+			if err := FinishOne(ctx, db, at, &results[i]); err != nil {
 				return err
 			}
 		}
-		for _, h := range health {
-			_, err := db.Exec(ctx, "update webhook_endpoints set failing_since = $1, "+
-				"why = case when $2 = '' then why else $3 end, "+
-				"state = case when $4 = '' then state else 'disabled' end where id = $5",
-				[]any{h.FailingSince, h.Disable, h.Disable, h.Disable, h.Endpoint})
-			if err != nil {
-				return err
-			}
-		}
-		return nil
+		return FinishHealth(ctx, db, health)
 	})
 }
 
-func finish(ctx context.Context, db DB, at int64, r *storage.Result) error {
+// FinishHealth writes what attempts showed of endpoints.
+func FinishHealth(ctx context.Context, db DB, health []storage.Health) error {
+	for _, h := range health {
+		_, err := db.Exec(ctx, "update webhook_endpoints set failing_since = $1, "+
+			"why = case when $2 = '' then why else $3 end, "+
+			"state = case when $4 = '' then state else 'disabled' end where id = $5",
+			[]any{h.FailingSince, h.Disable, h.Disable, h.Disable, h.Endpoint})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// FinishOne writes what one attempt came to.
+func FinishOne(ctx context.Context, db DB, at int64, r *storage.Result) error {
 	d, a := &r.Delivery, &r.Attempt
 	if a.Number == 0 { // put off, unless nothing is in the way any more
 		_, err := db.Exec(ctx, "update deliveries set due_at = $1 where id = $2 and state = 'waiting' "+
