@@ -7,10 +7,10 @@
 //		return orders.Note(ctx, e.ID, e.Name, e.Data) // an event may come twice: its ID tells
 //	}))
 //
-// A delivery is signed as Standard Webhooks 1.0 says: HMAC-SHA-256 or Ed25519 over the id, the time and the body,
-// in the headers webhook-id, webhook-timestamp and webhook-signature. It also carries the endpoint's token, as
-// "Authorization: Bearer". With the endpoint's public key in place of its secret, a program that is broken into
-// gives away nothing with which deliveries could be made up.
+// A delivery is signed as Standard Webhooks 1.0 says: HMAC-SHA-256 or Ed25519 over the id, the time and the
+// body, in the headers webhook-id, webhook-timestamp and webhook-signature. It also carries the endpoint's
+// token, as "Authorization: Bearer". With the endpoint's public key in place of its secret, a program that is
+// broken into gives away nothing with which deliveries could be made up.
 package receiver
 
 import (
@@ -104,9 +104,10 @@ type Receiver struct {
 }
 
 // New makes the receiver of an endpoint from its token and secret, as they were shown when the endpoint was
-// created, or its public key, as the API shows it if the endpoint is signed with Ed25519. A delivery is accepted
-// when one of them fits: while a secret is rotated give both, the old one and the new one. With an empty token the
-// Authorization header is not looked at; the signature decides alone. ErrSecret if one is neither.
+// created, or its public key, as the API shows it if the endpoint is signed with Ed25519. A delivery is
+// accepted when one of them fits: while a secret is rotated give both, the old one and the new one. With an
+// empty token the Authorization header is not looked at; the signature decides alone. ErrSecret if one is
+// neither.
 func New(token string, secrets ...string) (*Receiver, error) {
 	r := &Receiver{token: []byte(token)}
 	for _, secret := range secrets {
@@ -196,9 +197,9 @@ func (r *Receiver) hasToken(header http.Header) bool {
 	return strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare([]byte(token), r.token) == 1
 }
 
-// signed tells whether one of the signatures, separated by spaces, was made with one of the keys: "v1," and base64
-// with a secret, "v1a," and base64 with the private key to a public one. Signatures of other versions are passed
-// over: one day there may be some.
+// signed tells whether one of the signatures, separated by spaces, was made with one of the keys: "v1," and
+// base64 with a secret, "v1a," and base64 with the private key to a public one. Signatures of other versions
+// are passed over: one day there may be some.
 func (r *Receiver) signed(head string, body []byte, signatures string) bool {
 	for _, key := range r.keys {
 		mac := hmac.New(sha256.New, key)
@@ -214,11 +215,13 @@ func (r *Receiver) signed(head string, body []byte, signatures string) bool {
 	return len(r.publics) > 0 && r.signedByOwner(append([]byte(head), body...), signatures)
 }
 
-// maxTried is how many signatures of a delivery are tried with each public key: Plexy sends one, and two while the
-// key is rotated. Each costs much more than comparing, and a stranger must not have us do it a thousand times.
+// maxTried is how many signatures of a delivery are tried with each public key: Plexy sends one, and two
+// while the key is rotated. Each costs much more than comparing, and a stranger must not have us do it a
+// thousand times.
 const maxTried = 4
 
-// signedByOwner tells whether one of the signatures was made by who has the private key to one of the public keys.
+// signedByOwner tells whether one of the signatures was made by who has the private key to one of the public
+// keys.
 func (r *Receiver) signedByOwner(message []byte, signatures string) bool {
 	tried := 0
 	for signature := range strings.SplitSeq(signatures, " ") {

@@ -209,7 +209,8 @@ func TestRotation(t *testing.T) {
 	}
 }
 
-// owner returns a made-up public key and who signs for it: straight with crypto/ed25519, as the standard says.
+// owner returns a made-up public key and who signs for it: straight with crypto/ed25519, as the standard
+// says.
 func owner(b byte) (public string, sign func(at time.Time, text string) string) {
 	private := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{b}, 32))
 	public = "whpk_" + base64.StdEncoding.EncodeToString(private.Public().(ed25519.PublicKey))
@@ -265,7 +266,8 @@ func TestPublicKeys(t *testing.T) {
 			t.Fatalf("byte %d altered: %v", at, err)
 		}
 	}
-	if _, err := r.Verify(h, []byte(body), now.Add(receiver.MaxSkew+time.Second)); !errors.Is(err, receiver.ErrTime) {
+	late := now.Add(receiver.MaxSkew + time.Second)
+	if _, err := r.Verify(h, []byte(body), late); !errors.Is(err, receiver.ErrTime) {
 		t.Errorf("a copy of five minutes ago: %v", err)
 	}
 }
@@ -367,7 +369,8 @@ func TestHandler(t *testing.T) {
 	}
 }
 
-// FuzzVerifyByPublicKey: whatever the signatures are, nothing but what the owner of the key signed is accepted.
+// FuzzVerifyByPublicKey: whatever the signatures are, nothing but what the owner of the key signed is
+// accepted.
 func FuzzVerifyByPublicKey(f *testing.F) {
 	public, sign := owner('a')
 	f.Add(sign(now, body), body)
