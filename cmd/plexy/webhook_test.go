@@ -218,7 +218,7 @@ func TestWishesByCommand(t *testing.T) {
 	var e app.Endpoint
 	r.record(&e, append(create, "--signatures", "ed25519", "--retry-schedule", "5s,60s",
 		"--max-concurrency", "2", "--api-version", "1", "--thin")...)
-	made := fmt.Sprint(e.Signatures, e.RetrySchedule, e.MaxConcurrency, e.APIVersion, e.Thin)
+	made := fmt.Sprintf("%v %v %d %s %t", e.Signatures, e.RetrySchedule, e.MaxConcurrency, e.APIVersion, e.Thin)
 	if made != "[ed25519] [5s 1m] 2 1 true" {
 		t.Errorf("made %+v", e)
 	}
