@@ -7,12 +7,14 @@
 //		return orders.Note(ctx, e.ID, e.Name, e.Data) // an event may come twice: its ID tells
 //	}))
 //
-// A delivery is signed as Standard Webhooks 1.0 says: HMAC-SHA-256 over the id, the time and the body, in the
-// headers webhook-id, webhook-timestamp and webhook-signature. It also carries the endpoint's token, as
-// "Authorization: Bearer".
+// A delivery is signed as Standard Webhooks 1.0 says: HMAC-SHA-256 or Ed25519 over the id, the time and the
+// body, in the headers webhook-id, webhook-timestamp and webhook-signature. It also carries the endpoint's
+// token, as "Authorization: Bearer". With the endpoint's public key in place of its secret, a program that is
+// broken into gives away nothing with which deliveries could be made up.
 package receiver
 
 import (
+	"crypto/ed25519"
 	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -36,8 +38,9 @@ const MaxBody = 64 << 10
 // Why a delivery, or what it should be verified with, is refused. Compare with errors.Is. No error contains
 // anything of the secrets, the token or the signature.
 var (
-	// ErrSecret says that a secret is not "whsec_" and the base64 of 24 to 64 bytes, or that there is none.
-	ErrSecret = errors.New("receiver: not the secret of an endpoint")
+	// ErrSecret says that a secret is not "whsec_" and the base64 of 24 to 64 bytes, that a public key is not
+	// "whpk_" and the base64 of 32 bytes, or that there is neither.
+	ErrSecret = errors.New("receiver: not the secret or the public key of an endpoint")
 	// ErrHeader says that a webhook header is missing, there twice, or not of its form.
 	ErrHeader = errors.New("receiver: a webhook header is missing or malformed")
 	// ErrTime says that the delivery is more than MaxSkew old, or from more than MaxSkew ahead.
@@ -50,9 +53,10 @@ var (
 	ErrBody = errors.New("receiver: the body is not an event")
 )
 
-// What a secret looks like, and how many bytes Standard Webhooks lets it have.
+// What a secret and a public key look like, and how many bytes Standard Webhooks lets a secret have.
 const (
 	secretPrefix = "whsec_"
+	publicPrefix = "whpk_"
 	minSecret    = 24
 	maxSecret    = 64
 )
@@ -76,7 +80,8 @@ type Event struct {
 	CreatedAt time.Time `json:"createdAt"`
 	// Operation is the change that the event tells of; nil for one that moves nothing, such as a refusal.
 	Operation *Operation `json:"operation"`
-	// Data is the object as the API shows it, at the time of the event.
+	// Data is the object as the API shows it, at the time of the event; at a thin endpoint only its id and
+	// sequence.
 	Data json.RawMessage `json:"data"`
 }
 
@@ -93,24 +98,34 @@ type Operation struct {
 // Receiver verifies the deliveries to one endpoint. It never changes and may be used by any number of
 // goroutines.
 type Receiver struct {
-	token []byte
-	keys  [][]byte
+	token   []byte
+	keys    [][]byte
+	publics []ed25519.PublicKey
 }
 
 // New makes the receiver of an endpoint from its token and secret, as they were shown when the endpoint was
-// created. While a secret is rotated give both, the old one and the new one. With an empty token the
-// Authorization header is not looked at; the signature decides alone. ErrSecret if a secret is not one.
+// created, or its public key, as the API shows it if the endpoint is signed with Ed25519. A delivery is
+// accepted when one of them fits: while a secret is rotated give both, the old one and the new one. With an
+// empty token the Authorization header is not looked at; the signature decides alone. ErrSecret if one is
+// neither.
 func New(token string, secrets ...string) (*Receiver, error) {
 	r := &Receiver{token: []byte(token)}
 	for _, secret := range secrets {
-		text, ok := strings.CutPrefix(secret, secretPrefix)
+		text, public := strings.CutPrefix(secret, publicPrefix)
+		text, shared := strings.CutPrefix(text, secretPrefix)
 		key, err := base64.StdEncoding.DecodeString(text)
-		if !ok || err != nil || len(key) < minSecret || len(key) > maxSecret {
+		switch {
+		case err != nil || public == shared:
+			return nil, ErrSecret
+		case public && len(key) == ed25519.PublicKeySize:
+			r.publics = append(r.publics, key)
+		case shared && len(key) >= minSecret && len(key) <= maxSecret:
+			r.keys = append(r.keys, key)
+		default:
 			return nil, ErrSecret
 		}
-		r.keys = append(r.keys, key)
 	}
-	if len(r.keys) == 0 {
+	if len(r.keys)+len(r.publics) == 0 {
 		return nil, ErrSecret
 	}
 	return r, nil
@@ -182,8 +197,9 @@ func (r *Receiver) hasToken(header http.Header) bool {
 	return strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare([]byte(token), r.token) == 1
 }
 
-// signed tells whether one of the signatures, "v1," and base64, separated by spaces, was made with one of
-// the keys. Signatures of other versions are passed over: one day there may be some.
+// signed tells whether one of the signatures, separated by spaces, was made with one of the keys: "v1," and
+// base64 with a secret, "v1a," and base64 with the private key to a public one. Signatures of other versions
+// are passed over: one day there may be some.
 func (r *Receiver) signed(head string, body []byte, signatures string) bool {
 	for _, key := range r.keys {
 		mac := hmac.New(sha256.New, key)
@@ -192,6 +208,33 @@ func (r *Receiver) signed(head string, body []byte, signatures string) bool {
 		want := []byte("v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil)))
 		for signature := range strings.SplitSeq(signatures, " ") {
 			if hmac.Equal([]byte(signature), want) {
+				return true
+			}
+		}
+	}
+	return len(r.publics) > 0 && r.signedByOwner(append([]byte(head), body...), signatures)
+}
+
+// maxTried is how many signatures of a delivery are tried with each public key: Plexy sends one, and two
+// while the key is rotated. Each costs much more than comparing, and a stranger must not have us do it a
+// thousand times.
+const maxTried = 4
+
+// signedByOwner tells whether one of the signatures was made by who has the private key to one of the public
+// keys.
+func (r *Receiver) signedByOwner(message []byte, signatures string) bool {
+	tried := 0
+	for signature := range strings.SplitSeq(signatures, " ") {
+		text, ok := strings.CutPrefix(signature, "v1a,")
+		raw, err := base64.StdEncoding.Strict().DecodeString(text)
+		if !ok || err != nil || len(raw) != ed25519.SignatureSize || strings.ContainsAny(text, "\r\n") {
+			continue // so that there is one text for each signature
+		}
+		if tried++; tried > maxTried {
+			return false
+		}
+		for _, key := range r.publics {
+			if ed25519.Verify(key, message, raw) {
 				return true
 			}
 		}

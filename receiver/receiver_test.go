@@ -3,6 +3,7 @@ package receiver_test
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -208,14 +209,81 @@ func TestRotation(t *testing.T) {
 	}
 }
 
+// owner returns a made-up public key and who signs for it: straight with crypto/ed25519, as the standard
+// says.
+func owner(b byte) (public string, sign func(at time.Time, text string) string) {
+	private := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{b}, 32))
+	public = "whpk_" + base64.StdEncoding.EncodeToString(private.Public().(ed25519.PublicKey))
+	return public, func(at time.Time, text string) string {
+		message := fmt.Sprintf("%s.%d.%s", id, at.Unix(), text)
+		return "v1a," + base64.StdEncoding.EncodeToString(ed25519.Sign(private, []byte(message)))
+	}
+}
+
+func TestPublicKeys(t *testing.T) {
+	public, sign := owner('a')
+	another, signOther := owner('b')
+	good, hmac := sign(now, body), signed(t, now, body, secret).Get("webhook-signature")
+	flipped := []byte(good)
+	flipped[len("v1a,")+20] ^= 1
+	noise := strings.Repeat("v1a,"+strings.Repeat("A", 86)+"== ", 4)
+	for what, c := range map[string]struct {
+		signatures string
+		known      []string
+		want       error
+	}{
+		"alone":                      {good, []string{public}, nil},
+		"beside a secret's":          {hmac + " " + good, []string{public}, nil},
+		"the secret is known":        {hmac + " " + good, []string{secret}, nil},
+		"both are known, one signs":  {hmac, []string{public, secret}, nil},
+		"both, the other signs":      {good, []string{secret, public}, nil},
+		"rotated, old known":         {signOther(now, body) + " " + good, []string{public}, nil},
+		"rotated, new known":         {signOther(now, body) + " " + good, []string{another}, nil},
+		"only a secret signs":        {hmac, []string{public}, receiver.ErrSignature},
+		"only the key signs":         {good, []string{secret}, receiver.ErrSignature},
+		"another's":                  {signOther(now, body), []string{public}, receiver.ErrSignature},
+		"of another body":            {sign(now, body+" "), []string{public}, receiver.ErrSignature},
+		"of another time":            {sign(now.Add(time.Second), body), []string{public}, receiver.ErrSignature},
+		"as another version":         {"v1," + good[4:], []string{public}, receiver.ErrSignature},
+		"one bit altered":            {string(flipped), []string{public}, receiver.ErrSignature},
+		"cut":                        {good[:len(good)-4], []string{public}, receiver.ErrSignature},
+		"behind as many as it tries": {noise + good, []string{public}, receiver.ErrSignature},
+		"before them":                {good + " " + noise, []string{public}, nil},
+	} {
+		h := signed(t, now, body, secret)
+		h.Set("webhook-signature", c.signatures)
+		if _, err := open(t, token, c.known...).Verify(h, []byte(body), now); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", what, err, c.want)
+		}
+	}
+	h := signed(t, now, body, secret)
+	h.Set("webhook-signature", good)
+	r := open(t, token, public)
+	for at := range body {
+		altered := []byte(body)
+		altered[at] ^= 1
+		if _, err := r.Verify(h, altered, now); !errors.Is(err, receiver.ErrSignature) {
+			t.Fatalf("byte %d altered: %v", at, err)
+		}
+	}
+	late := now.Add(receiver.MaxSkew + time.Second)
+	if _, err := r.Verify(h, []byte(body), late); !errors.Is(err, receiver.ErrTime) {
+		t.Errorf("a copy of five minutes ago: %v", err)
+	}
+}
+
 func TestSecretsAreChecked(t *testing.T) {
 	encoded := func(n int) string {
 		return "whsec_" + base64.StdEncoding.EncodeToString(make([]byte, n))
 	}
+	public, _ := owner('a')
 	for what, secrets := range map[string][]string{
 		"none": {}, "empty": {""}, "no prefix": {secret[6:]}, "not base64": {"whsec_!" + secret[7:]},
 		"prefix alone": {"whsec_"}, "too short": {encoded(23)}, "too long": {encoded(65)},
 		"the second is wrong": {secret, "whsec_x"}, "a token": {token},
+		"a public key too short": {"whpk_" + encoded(31)[6:]}, "too long a one": {"whpk_" + encoded(33)[6:]},
+		"a public key as a secret's": {"whpk_" + secret}, "a private key": {"whsk_" + public[5:]},
+		"a public key that is not base64": {"whpk_!" + public[6:]}, "with its prefix alone": {"whpk_"},
 	} {
 		_, err := receiver.New(token, secrets...)
 		if !errors.Is(err, receiver.ErrSecret) {
@@ -299,6 +367,28 @@ func TestHandler(t *testing.T) {
 	if status := post("POST", fresh(body), strings.NewReader(body)); status != 500 {
 		t.Errorf("a failing handler answers %d, so the event would not come again", status)
 	}
+}
+
+// FuzzVerifyByPublicKey: whatever the signatures are, nothing but what the owner of the key signed is
+// accepted.
+func FuzzVerifyByPublicKey(f *testing.F) {
+	public, sign := owner('a')
+	f.Add(sign(now, body), body)
+	f.Add("v1a, v1a,AAAA v1,x v1a,"+sign(now, body), body)
+	f.Add("v1a,"+strings.Repeat("A", 86)+"==", "{}")
+	r, err := receiver.New("", public)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, signatures, body string) {
+		h := signed(t, now, body, secret)
+		h.Set("webhook-signature", signatures)
+		_, err := r.Verify(h, []byte(body), now)
+		accepted := err == nil || errors.Is(err, receiver.ErrBody)
+		if accepted && !strings.Contains(" "+signatures+" ", " "+sign(now, body)+" ") {
+			t.Fatal("accepted what the owner of the key did not sign")
+		}
+	})
 }
 
 // FuzzVerify gives the headers' texts. Whatever they are, nothing but what the judge signed is accepted.

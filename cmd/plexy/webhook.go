@@ -13,14 +13,31 @@ import (
 
 // endpointFlags are what can be set of an endpoint.
 type endpointFlags struct {
-	url, types, state string
-	ordered           bool
+	url, types, state          string
+	signatures, waits, version string
+	concurrency                int
+	ordered, thin              bool
 }
 
 func (f *endpointFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.url, "url", "", "address that is told of events")
 	cmd.Flags().StringVar(&f.types, "event-types", "", "names of events with commas between; empty is all")
 	cmd.Flags().BoolVar(&f.ordered, "ordered", true, "an object's next event waits for the one before it")
+	cmd.Flags().StringVar(&f.signatures, "signatures", "",
+		"what signs: hmac, ed25519 or both with a comma between; hmac unless said")
+	cmd.Flags().StringVar(&f.waits, "retry-schedule", "",
+		"waits between attempts with commas between, as in 5s,1m; empty is the installation's schedule")
+	cmd.Flags().IntVar(&f.concurrency, "max-concurrency", 0, "attempts at a time, 1 to 64; 8 unless said")
+	cmd.Flags().StringVar(&f.version, "api-version", "", "version of the bodies' form; the newest unless said")
+	cmd.Flags().BoolVar(&f.thin, "thin", false, "bodies hold only the object's id and sequence as data")
+}
+
+// listed reads a list with commas or spaces between; no list is an empty one, not nil.
+func listed(text string) []string {
+	if fields := strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' }); fields != nil {
+		return fields
+	}
+	return []string{}
 }
 
 // change returns what was given.
@@ -30,13 +47,25 @@ func (f *endpointFlags) change(cmd *cobra.Command) (c app.EndpointChange, err er
 		c.URL = &f.url
 	}
 	if given("event-types") {
-		c.EventTypes = strings.FieldsFunc(f.types, func(r rune) bool { return r == ',' || r == ' ' })
-		if c.EventTypes == nil {
-			c.EventTypes = []string{}
-		}
+		c.EventTypes = listed(f.types)
 	}
 	if given("ordered") {
 		c.Ordered = &f.ordered
+	}
+	if given("signatures") {
+		c.Signatures = listed(f.signatures)
+	}
+	if given("retry-schedule") {
+		c.RetrySchedule = listed(f.waits)
+	}
+	if given("max-concurrency") {
+		c.MaxConcurrency = &f.concurrency
+	}
+	if given("api-version") {
+		c.APIVersion = &f.version
+	}
+	if given("thin") {
+		c.Thin = &f.thin
 	}
 	if given("state") {
 		if f.state != "enabled" && f.state != "disabled" {
@@ -185,6 +214,9 @@ func (c *cli) printEndpoint(cmd *cobra.Command, e app.Endpoint, err error) error
 	}
 	return c.print(cmd, e, func(w io.Writer) {
 		fmt.Fprintf(w, "endpoint\t%s\nurl\t%s\nstate\t%s\n", e.EndpointID, e.URL, e.State)
+		if e.PublicKey != "" {
+			fmt.Fprintf(w, "public key\t%s\n", e.PublicKey)
+		}
 		if e.Secret != "" {
 			if e.Token != "" {
 				fmt.Fprintf(w, "token\t%s\t(shown this once)\n", e.Token)

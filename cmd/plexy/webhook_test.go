@@ -199,6 +199,48 @@ func (s *running) numbered(key string, n int) {
 	})
 }
 
+// TestWishesByCommand sets how an endpoint wants to be told, and receives by the public key alone.
+func TestWishesByCommand(t *testing.T) {
+	r := newRig(t)
+	s := r.serve()
+	shop, in := r.shop(), newInbox(t)
+	create := []string{"webhook", "create", "--merchant", shop.MerchantID, "--url", in.URL}
+	for want, flags := range map[string][]string{
+		"hmac, ed25519 or both": {"--signatures", ""},
+		"each once":             {"--signatures", "hmac,hmac"},
+		"1 to 20 durations":     {"--retry-schedule", "5s,0s"},
+		"whole seconds":         {"--retry-schedule", "1500ms"},
+		"1 to 64":               {"--max-concurrency", "65"},
+		"only: 1":               {"--api-version", "2"},
+	} {
+		r.refuse(2, want, append(create, flags...)...)
+	}
+	var e app.Endpoint
+	r.record(&e, append(create, "--signatures", "ed25519", "--retry-schedule", "5s,60s",
+		"--max-concurrency", "2", "--api-version", "1", "--thin")...)
+	made := fmt.Sprintf("%v %v %d %s %t", e.Signatures, e.RetrySchedule, e.MaxConcurrency, e.APIVersion, e.Thin)
+	if made != "[ed25519] [5s 1m] 2 1 true" {
+		t.Errorf("made %+v", e)
+	}
+	in.trust(t, e.Token, e.PublicKey)
+	s.sell(shop.APIKey)
+	in.got(t, 1)
+	if data := string(in.events[0].Data); !strings.HasPrefix(data, `{"id":"wt_`) {
+		t.Errorf("received %s", data)
+	}
+	set := []string{"webhook", "set", "--merchant", shop.MerchantID, e.EndpointID}
+	r.record(&e, append(set, "--retry-schedule", "", "--thin=false", "--signatures", "ed25519,hmac")...)
+	if fmt.Sprint(e.Signatures, e.RetrySchedule, e.MaxConcurrency, e.Thin) != "[hmac ed25519] [] 2 false" {
+		t.Errorf("set to %+v", e)
+	}
+	r.refuse(2, "only: 1", append(set, "--api-version", "9", "--thin")...)
+	var all []app.Endpoint
+	r.record(&all, "webhook", "list", "--merchant", shop.MerchantID)
+	if len(all) != 1 || all[0].Thin || all[0].PublicKey != e.PublicKey {
+		t.Errorf("in the end: %+v", all)
+	}
+}
+
 func TestListen(t *testing.T) {
 	r := newRig(t)
 	s := r.serve()

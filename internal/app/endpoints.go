@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"plexy/internal/core/journal"
@@ -17,17 +18,24 @@ import (
 
 // Endpoint is a webhook endpoint as staff see it.
 type Endpoint struct {
-	EndpointID   string   `json:"endpointId"`
-	MerchantID   string   `json:"merchantId"`
-	URL          string   `json:"url"`
-	EventTypes   []string `json:"eventTypes"`
-	Ordered      bool     `json:"ordered"`
-	State        string   `json:"state"`
-	StateReason  string   `json:"stateReason,omitempty"`
-	FailingSince *string  `json:"failingSince"` // RFC 3339; null while deliveries succeed
-	CreatedAt    string   `json:"createdAt"`
-	Token        string   `json:"token,omitempty"` // shown once
-	Secret       string   `json:"secret,omitempty"`
+	EndpointID string   `json:"endpointId"`
+	MerchantID string   `json:"merchantId"`
+	URL        string   `json:"url"`
+	EventTypes []string `json:"eventTypes"`
+	Ordered    bool     `json:"ordered"`
+	Signatures []string `json:"signatures"`          // hmac, ed25519
+	PublicKey  string   `json:"publicKey,omitempty"` // of ed25519
+	// RetrySchedule is how long after an attempt that failed the next one comes; null is the installation's.
+	RetrySchedule  []string `json:"retrySchedule"`
+	MaxConcurrency int      `json:"maxConcurrency"`
+	APIVersion     string   `json:"apiVersion"`
+	Thin           bool     `json:"thin"`
+	State          string   `json:"state"`
+	StateReason    string   `json:"stateReason,omitempty"`
+	FailingSince   *string  `json:"failingSince"` // RFC 3339; null while deliveries succeed
+	CreatedAt      string   `json:"createdAt"`
+	Token          string   `json:"token,omitempty"` // shown once
+	Secret         string   `json:"secret,omitempty"`
 }
 
 // Delivery is a delivery as staff see it: with what the receiver said.
@@ -53,20 +61,27 @@ type Attempt struct {
 }
 
 func (a *App) endpointView(e event.Endpoint, secrets bool) (Endpoint, error) {
+	key, err := webhook.NewKey(a.master.WebhookKey())
+	if err != nil {
+		return Endpoint{}, err
+	}
 	v := Endpoint{
 		EndpointID: e.ID, MerchantID: e.Merchant, URL: e.URL, EventTypes: e.Types, Ordered: e.Ordered,
+		Signatures: event.SignatureNames(e.Signatures), PublicKey: key.PublicKey(&e),
+		MaxConcurrency: e.Concurrency, APIVersion: event.VersionText(e.Form.Version), Thin: e.Form.Thin,
 		State: string(e.State), StateReason: e.Why, CreatedAt: rfc3339(e.CreatedAt),
+	}
+	if len(e.Waits) > 0 {
+		v.RetrySchedule = event.WaitTexts(e.Waits)
 	}
 	if e.FailingSince != 0 {
 		since := rfc3339(e.FailingSince)
 		v.FailingSince = &since
 	}
-	if !secrets {
-		return v, nil
+	if secrets {
+		v.Token, v.Secret = key.Token(e.ID, 1).Reveal(), key.Secret(e.ID, e.Secret).Reveal()
 	}
-	key, err := webhook.NewKey(a.master.WebhookKey())
-	v.Token, v.Secret = key.Token(e.ID, 1).Reveal(), key.Secret(e.ID, e.Secret).Reveal()
-	return v, err
+	return v, nil
 }
 
 // EndpointChange says what to change of an endpoint; nil leaves it.
@@ -74,7 +89,13 @@ type EndpointChange struct {
 	URL        *string
 	EventTypes []string // nil leaves them; empty is all
 	Ordered    *bool
-	Enabled    *bool
+	Signatures []string
+	// RetrySchedule is durations such as 5s or 1m; empty is the installation's schedule.
+	RetrySchedule  []string
+	MaxConcurrency *int
+	APIVersion     *string
+	Thin           *bool
+	Enabled        *bool
 }
 
 func (a *App) applyTo(e *event.Endpoint, c EndpointChange) error {
@@ -101,6 +122,41 @@ func (a *App) applyTo(e *event.Endpoint, c EndpointChange) error {
 			e.State, e.Why = event.Disabled, "by staff"
 		}
 	}
+	return wish(e, c)
+}
+
+// wish puts into the endpoint how it wants to be told.
+func wish(e *event.Endpoint, c EndpointChange) error {
+	ok := true
+	if c.Signatures != nil {
+		if e.Signatures, ok = event.ParseSignatures(c.Signatures); !ok {
+			return usage("signatures are hmac, ed25519 or both, each once")
+		}
+	}
+	if c.RetrySchedule != nil {
+		e.Waits = nil
+		if len(c.RetrySchedule) > 0 {
+			e.Waits, ok = event.ParseWaits(c.RetrySchedule)
+		}
+		if !ok {
+			return usage("a retry schedule is 1 to %d durations such as 5s or 1m, in whole seconds from 1s to 24h",
+				event.MaxWaits)
+		}
+	}
+	if c.MaxConcurrency != nil {
+		if *c.MaxConcurrency < 1 || *c.MaxConcurrency > event.MaxConcurrency {
+			return usage("the concurrency is 1 to %d", event.MaxConcurrency)
+		}
+		e.Concurrency = *c.MaxConcurrency
+	}
+	if c.APIVersion != nil {
+		if e.Form.Version, ok = event.ParseVersion(*c.APIVersion); !ok {
+			return usage("there is no API version %q, only: %s", *c.APIVersion, event.VersionTexts())
+		}
+	}
+	if c.Thin != nil {
+		e.Form.Thin = *c.Thin
+	}
 	return nil
 }
 
@@ -108,11 +164,7 @@ func (a *App) applyTo(e *event.Endpoint, c EndpointChange) error {
 func (a *App) CreateEndpoint(
 	ctx context.Context, merchant string, c EndpointChange, reason string,
 ) (Endpoint, error) {
-	now := a.clock.Now()
-	e := event.Endpoint{
-		ID: a.ids.New(id.Endpoint), Merchant: merchant, Ordered: true, State: event.Enabled, Secret: 1,
-		CreatedAt: now, UpdatedAt: now,
-	}
+	e := event.NewEndpoint(a.ids.New(id.Endpoint), merchant, a.clock.Now())
 	if err := a.applyTo(&e, c); err != nil {
 		return Endpoint{}, err
 	}
@@ -137,7 +189,10 @@ func (a *App) Endpoints(ctx context.Context, merchant string) ([]Endpoint, error
 	all, err := a.Storage.EndpointsOf(ctx, merchant)
 	out := make([]Endpoint, 0, len(all))
 	for _, e := range all {
-		v, _ := a.endpointView(e, false)
+		v, err := a.endpointView(e, false)
+		if err != nil {
+			return nil, err
+		}
 		out = append(out, v)
 	}
 	return out, err
@@ -159,11 +214,8 @@ func (a *App) SetEndpoint(
 	if err != nil {
 		return Endpoint{}, err
 	}
-	was := e
-	if err := a.applyTo(&e, c); err != nil {
-		return Endpoint{}, err
-	}
-	return a.saveEndpoint(ctx, was, e, "webhook.set", reason)
+	apply := func(e *event.Endpoint) error { return a.applyTo(e, c) }
+	return a.changeEndpoint(ctx, e, endpointEdit{"webhook.set", reason, apply})
 }
 
 // RotateEndpoint gives an endpoint a new secret, shown this once; deliveries are signed with the one before,
@@ -178,27 +230,63 @@ func (a *App) RotateEndpoint(
 	if err != nil {
 		return Endpoint{}, err
 	}
-	was := e
-	e.Secret, e.PreviousUntil = e.Secret+1, a.clock.Now()+overlap.Microseconds()
-	return a.saveEndpoint(ctx, was, e, "webhook.rotate", reason)
+	before := e.Secret
+	rotate := func(e *event.Endpoint) error {
+		// Else somebody else does the same right now, and with two new ones the one in use would sign no more.
+		if e.Secret == before {
+			e.Secret, e.PreviousUntil = before+1, a.clock.Now()+overlap.Microseconds()
+		}
+		return nil
+	}
+	return a.changeEndpoint(ctx, e, endpointEdit{"webhook.rotate", reason, rotate})
 }
 
-func (a *App) saveEndpoint(
-	ctx context.Context, was, e event.Endpoint, action, reason string,
-) (Endpoint, error) {
-	e.UpdatedAt = a.clock.Now()
-	audit := a.audit(action, e.ID, reason)
-	describe := func(e event.Endpoint) string {
-		return fmt.Sprintf("url=%s types=%s ordered=%t state=%s secret=%d",
-			e.URL, event.JoinTypes(e.Types), e.Ordered, e.State, e.Secret)
+// endpointEdit is a change of an endpoint by staff.
+type endpointEdit struct {
+	action, reason string // for the audit
+	apply          func(*event.Endpoint) error
+}
+
+// changeTries is how often a change is made anew because somebody else was faster; each time one is done.
+const changeTries = 20
+
+// changeEndpoint writes a change of an endpoint that was read. When somebody else changes it at the same
+// time, the change is made anew to what they left, so that nothing is lost.
+func (a *App) changeEndpoint(ctx context.Context, e event.Endpoint, edit endpointEdit) (Endpoint, error) {
+	first := e.Secret
+	for range changeTries {
+		was := e
+		if err := edit.apply(&e); err != nil {
+			return Endpoint{}, err
+		}
+		e.UpdatedAt = a.clock.Now()
+		audit := a.audit(edit.action, e.ID, edit.reason)
+		audit.Before, audit.After = describe(was), describe(e)
+		err := a.Storage.SetEndpoint(ctx, e, audit)
+		if err == nil {
+			if was.State == event.Disabled && e.State == event.Enabled {
+				e.FailingSince = 0
+			}
+			v, err := a.endpointView(e, first != e.Secret)
+			v.Token = "" // it stays the same and was shown once
+			return v, err
+		}
+		if !errors.Is(err, storage.ErrConflict) {
+			return Endpoint{}, err
+		}
+		if e, err = a.endpoint(ctx, e.Merchant, e.ID); err != nil {
+			return Endpoint{}, err
+		}
 	}
-	audit.Before, audit.After = describe(was), describe(e)
-	if err := a.Storage.SetEndpoint(ctx, e, audit); err != nil {
-		return Endpoint{}, err
-	}
-	v, err := a.endpointView(e, was.Secret != e.Secret)
-	v.Token = "" // it stays the same and was shown once
-	return v, err
+	return Endpoint{}, fmt.Errorf("%w: the endpoint is being changed by others; try again", ErrRefused)
+}
+
+// describe says in an audit what can be set of an endpoint.
+func describe(e event.Endpoint) string {
+	return fmt.Sprintf("url=%s types=%s ordered=%t signatures=%s waits=%s concurrency=%d version=%d thin=%t "+
+		"state=%s secret=%d", e.URL, event.JoinTypes(e.Types), e.Ordered,
+		strings.Join(event.SignatureNames(e.Signatures), ","), strings.Join(event.WaitTexts(e.Waits), ","),
+		e.Concurrency, e.Form.Version, e.Form.Thin, e.State, e.Secret)
 }
 
 // TestEndpoint queues a made-up event for an endpoint alone.
@@ -214,7 +302,7 @@ func (a *App) TestEndpoint(ctx context.Context, merchant, endpoint, name string)
 	example := event.Example(name, e.Merchant, now)
 	d := event.NewDelivery(e, 0, journal.Record{}, now)
 	d.ID, d.Name = a.ids.New(event.DeliveryPrefix(e.ID)), name
-	d.Body = view.Event(nil, &example)
+	d.Body = view.EventAs(nil, &example, e.Form)
 	return deliveryView(d), a.Storage.CreateDelivery(ctx, d)
 }
 

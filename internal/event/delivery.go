@@ -2,54 +2,10 @@ package event
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"plexy/internal/core/journal"
 )
-
-// Endpoint is an address of a merchant that is told of events.
-type Endpoint struct {
-	ID       string
-	Merchant string
-	URL      string
-	Types    []string // names of events; none means all
-	Ordered  bool     // an object's next event waits for the one before it (rule W-6)
-	State    EndpointState
-	Why      string // why it is disabled
-	// Secret is the version of its token and secret, which are derived and not stored. Until PreviousUntil
-	// (microseconds) deliveries are signed with the version before, too (rule W-9).
-	Secret        int64
-	PreviousUntil int64
-	CreatedAt     int64 // microseconds
-	UpdatedAt     int64
-	// FailingSince is when deliveries began to fail without one success since, 0 while they succeed.
-	FailingSince int64
-}
-
-// EndpointState says whether an endpoint is delivered to.
-type EndpointState string
-
-// The two states.
-const (
-	Enabled  EndpointState = "enabled"
-	Disabled EndpointState = "disabled" // its events are replayed when it is enabled again, if wanted
-)
-
-// Bounds of endpoints.
-const (
-	MaxEndpoints = 16   // per merchant
-	MaxURL       = 1024 // bytes of an address
-)
-
-// Wants reports whether the endpoint is told of events with this name.
-func (e Endpoint) Wants(name string) bool { return len(e.Types) == 0 || slices.Contains(e.Types, name) }
-
-// JoinTypes and SplitTypes are how the names are kept in one column. No name has a space.
-func JoinTypes(types []string) string { return strings.Join(types, " ") }
-
-// SplitTypes undoes JoinTypes.
-func SplitTypes(text string) []string { return strings.Fields(text) }
 
 // DeliveryState says what became of a delivery.
 type DeliveryState string

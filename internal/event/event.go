@@ -13,8 +13,8 @@ import (
 	"plexy/internal/id"
 )
 
-// Version is the form of the bodies. A body of one version always looks the same, whichever release made it:
-// a change of form is a new version (rule W-10).
+// Version is the present form of the bodies. A body of one version always looks the same, whichever release
+// made it: a change of form is a new version, and endpoints stay at theirs (rule W-10); see Versions.
 const Version = 1
 
 // Event is a record of the journal with its number: the n-th event of its merchant.

@@ -261,6 +261,19 @@ func TestTheFileAndTheBoundsAreTheSame(t *testing.T) {
 	if longest := schemas["EndpointURL"].Value.MaxLength; *longest != event.MaxURL {
 		t.Errorf("a URL can have %d characters in the file, %d in the code", *longest, event.MaxURL)
 	}
+	if waits := schemas["RetrySchedule"].Value; *waits.MaxItems != event.MaxWaits {
+		t.Errorf("a schedule can have %d waits in the file, %d in the code", *waits.MaxItems, event.MaxWaits)
+	}
+	if most := schemas["MaxConcurrency"].Value.Max; *most != event.MaxConcurrency {
+		t.Errorf("%v attempts can be under way in the file, %d in the code", *most, event.MaxConcurrency)
+	}
+	var versions []string
+	for _, version := range schemas["ApiVersion"].Value.Enum {
+		versions = append(versions, version.(string))
+	}
+	if strings.Join(versions, ", ") != event.VersionTexts() {
+		t.Errorf("versions in the file %v, in the code %s", versions, event.VersionTexts())
+	}
 }
 
 // driveGood walks through everything that succeeds, and through refusals of the real machine.
@@ -348,9 +361,11 @@ func driveWebhooks(t *testing.T, c *contract, r *rig, eventID string) {
 		return last
 	}
 	endpoint = send("POST", endpoints, 201).text("id")
-	if all := r.get(endpoints); all.status != 200 || len(items(all)) != 2 {
-		t.Errorf("endpoints: %d %s", all.status, all.body)
+	all := r.get(endpoints)
+	if all.status != 200 || len(items(all)) != 3 {
+		t.Fatalf("endpoints: %d %s", all.status, all.body)
 	}
+	driveThin(t, c, r, items(all))
 	send("POST", one+"/replay", 202)
 	for _, kind := range event.Kinds() {
 		body := `{"eventType":"` + kind.Name + `"}`
@@ -371,9 +386,9 @@ func driveWebhooks(t *testing.T, c *contract, r *rig, eventID string) {
 			t.Errorf("%s: %d %s", path, a.status, a.body)
 		}
 	}
-	all, err := r.store.DeliveriesOf(t.Context(), storage.DeliveryQuery{Endpoint: endpoint, Limit: 100})
+	sent, err := r.store.DeliveriesOf(t.Context(), storage.DeliveryQuery{Endpoint: endpoint, Limit: 100})
 	check(t, err)
-	for _, d := range all {
+	for _, d := range sent {
 		if d.Object == "" {
 			c.fits("Event", d.Body)
 		}
@@ -383,6 +398,24 @@ func driveWebhooks(t *testing.T, c *contract, r *rig, eventID string) {
 		t.Errorf("nobody was told of %s: %d %s", ulid, a.status, a.body)
 	}
 	send("DELETE", one, 200)
+}
+
+// driveThin sends a test to the thin one of the endpoints.
+func driveThin(t *testing.T, c *contract, r *rig, endpoints []map[string]any) {
+	for _, e := range endpoints {
+		if e["thin"] != true {
+			continue
+		}
+		id := e["id"].(string)
+		if a := r.do(ask{"POST", "/v1/webhook-endpoints/" + id + "/test", r.shop, "{}", nil}); a.status != 202 {
+			t.Errorf("a test of a thin endpoint: %d %s", a.status, a.body)
+		}
+		sent, err := r.store.DeliveriesOf(t.Context(), storage.DeliveryQuery{Endpoint: id, Limit: 1})
+		check(t, err)
+		c.fits("ThinEvent", sent[0].Body)
+		return
+	}
+	t.Error("no example of the file makes a thin endpoint")
 }
 
 // examplesOf are the bodies that the file has as examples of a request, and none where none is needed.
@@ -516,10 +549,8 @@ func (d drive) goodBody() string {
 // prepare makes the endpoint that is asked for, or as many as there can be.
 func (d drive) prepare(t *testing.T, r *rig) {
 	t.Helper()
-	endpoint := event.Endpoint{
-		ID: driven["endpoint_id"], Merchant: r.shopID, URL: "https://shop.example/plexy", State: event.Enabled,
-		Secret: 1,
-	}
+	endpoint := event.NewEndpoint(driven["endpoint_id"], r.shopID, r.clock.Now())
+	endpoint.URL = "https://shop.example/plexy"
 	if d.reason != reject.EndpointNotFound {
 		check(t, r.store.CreateEndpoint(t.Context(), endpoint, auditOf(r)))
 	}
@@ -537,7 +568,10 @@ func (d drive) spoil(q *ask) {
 		reject.BodyInvalid: "{", reject.BodyTooLarge: strings.Repeat(" ", 256<<10+1),
 		reject.URLInvalid: `{"url":"ftp://shop.example"}`, reject.EventTypesInvalid: `{"eventTypes":["paid"]}`,
 		reject.OrderedInvalid: `{"ordered":1}`, reject.OverlapInvalid: `{"overlapHours":169}`,
-		reject.ReplayInvalid: `{}`, reject.ClockInvalid: `{"advance":"a week"}`,
+		reject.SignaturesInvalid: `{"signatures":[]}`, reject.RetryScheduleInvalid: `{"retrySchedule":["0s"]}`,
+		reject.MaxConcurrencyInvalid: `{"maxConcurrency":65}`, reject.ThinInvalid: `{"thin":1}`,
+		reject.APIVersionInvalid: `{"apiVersion":"2"}`,
+		reject.ReplayInvalid:     `{}`, reject.ClockInvalid: `{"advance":"a week"}`,
 	}
 	if body, ok := wrong[d.reason]; ok {
 		q.body = body

@@ -20,6 +20,8 @@ const (
 	// defaultOverlap and maxOverlap bound how long the secret before is signed with, too: hours.
 	defaultOverlap, maxOverlap = 24, 168
 	hour                       = 3600 * 1_000_000
+	// changeTries is how often a change is made anew because somebody else was faster; each time one is done.
+	changeTries = 20
 	// replayBatch is how many events one request replays at most.
 	replayBatch = 1000
 )
@@ -87,11 +89,7 @@ func (a *API) audit(c *call, action, object string) machine.Audit {
 // createEndpoint answers POST /v1/webhook-endpoints. Token and secret are shown this once.
 func (a *API) createEndpoint(c *call) {
 	m, p := c.body.members()
-	now := a.options.Clock.Now()
-	e := event.Endpoint{
-		ID: a.options.NewID(id.Endpoint), Merchant: c.Merchant, Ordered: true, State: event.Enabled, Secret: 1,
-		CreatedAt: now, UpdatedAt: now,
-	}
+	e := event.NewEndpoint(a.options.NewID(id.Endpoint), c.Merchant, a.options.Clock.Now())
 	if p.reason == "" {
 		p = a.take(m, &e)
 	}
@@ -112,52 +110,8 @@ func (a *API) createEndpoint(c *call) {
 	if c.failed(err, noEndpoint) {
 		return
 	}
-	b := a.appendToken(appendEndpoint(nil, &e), &e)
+	b := a.appendToken(a.appendEndpoint(nil, &e), &e)
 	c.done(http.StatusCreated, a.appendSecret(b, &e))
-}
-
-// take puts what was sent of an endpoint's settings into it.
-func (a *API) take(m members, e *event.Endpoint) (p problem) {
-	if raw, sent := m["url"]; sent {
-		text, ok := stringOf(raw)
-		if !ok {
-			return problem{reason: reject.URLInvalid, source: "url"}
-		}
-		if err := a.options.CheckURL(text); err != nil {
-			return problem{reason: reject.URLInvalid, source: "url", message: "url " + plain(err.Error()) + "."}
-		}
-		e.URL = text
-	}
-	if raw, sent := m["eventTypes"]; sent {
-		types, ok := stringsOf(raw)
-		for _, name := range types {
-			ok = ok && event.Known(name)
-		}
-		if !ok {
-			return problem{reason: reject.EventTypesInvalid, source: "eventTypes"}
-		}
-		e.Types = types
-	}
-	if raw, sent := m["ordered"]; sent {
-		if string(raw) != "true" && string(raw) != "false" {
-			return problem{reason: reject.OrderedInvalid, source: "ordered"}
-		}
-		e.Ordered = string(raw) == "true"
-	}
-	if raw, sent := m["state"]; sent {
-		text, _ := stringOf(raw)
-		if text != string(event.Enabled) && text != string(event.Disabled) {
-			return problem{reason: reject.StateInvalid, source: "state",
-				message: "state must be enabled or disabled."}
-		}
-		if e.State != event.EndpointState(text) {
-			e.State, e.Why = event.EndpointState(text), ""
-			if e.State == event.Disabled {
-				e.Why = "by the merchant"
-			}
-		}
-	}
-	return problem{}
 }
 
 // listEndpoints answers GET /v1/webhook-endpoints.
@@ -172,41 +126,56 @@ func (a *API) listEndpoints(c *call) {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = appendEndpoint(b, &all[i])
+		b = a.appendEndpoint(b, &all[i])
 	}
 	c.read(append(b, `]}`...))
 }
 
-func (a *API) getEndpoint(c *call, e event.Endpoint) { c.read(appendEndpoint(nil, &e)) }
+func (a *API) getEndpoint(c *call, e event.Endpoint) { c.read(a.appendEndpoint(nil, &e)) }
 
 // changeEndpoint answers PATCH: what is not sent stays.
 func (a *API) changeEndpoint(c *call, e event.Endpoint) {
-	was := e
 	m, p := c.body.members()
-	if p.reason == "" {
-		p = a.take(m, &e)
+	if trial := e; p.reason == "" {
+		p = a.take(m, &trial)
 	}
 	if p.reason != "" {
 		refuse(c.Exchange, p)
 		return
 	}
-	if e, ok := a.set(c, was, e, "change webhook endpoint"); ok {
-		c.done(http.StatusOK, appendEndpoint(nil, &e))
+	// What was taken once is taken again: it does not depend on what the endpoint is.
+	e, ok := a.set(c, e, "change webhook endpoint", func(e *event.Endpoint) { _ = a.take(m, e) })
+	if ok {
+		c.done(http.StatusOK, a.appendEndpoint(nil, &e))
 	}
 }
 
-// set writes an endpoint and returns it as it now is; false when it has answered why not.
-func (a *API) set(c *call, was, e event.Endpoint, action string) (event.Endpoint, bool) {
-	e.UpdatedAt = a.options.Clock.Now()
-	audit := a.audit(c, action, e.ID)
-	audit.Before, audit.After = string(appendEndpoint(nil, &was)), string(appendEndpoint(nil, &e))
-	if c.failed(a.options.Outbox.SetEndpoint(c.ctx, e, audit), noEndpoint) {
-		return e, false
+// set writes a change of an endpoint and returns it as it now is; false when it has answered why not. When
+// somebody else changes it at the same time, the change is made anew to what they left, so that nothing is
+// lost.
+func (a *API) set(
+	c *call, e event.Endpoint, action string, change func(*event.Endpoint),
+) (event.Endpoint, bool) {
+	for range changeTries {
+		was := e
+		change(&e)
+		e.UpdatedAt = a.options.Clock.Now()
+		audit := a.audit(c, action, e.ID)
+		audit.Before, audit.After = string(a.appendEndpoint(nil, &was)), string(a.appendEndpoint(nil, &e))
+		err := a.options.Outbox.SetEndpoint(c.ctx, e, audit)
+		if !errors.Is(err, storage.ErrConflict) {
+			if was.State == event.Disabled && e.State == event.Enabled {
+				e.FailingSince = 0
+			}
+			return e, !c.failed(err, noEndpoint)
+		}
+		e, err = a.options.Outbox.Endpoint(c.ctx, c.Merchant, e.ID)
+		if c.failed(err, noEndpoint) {
+			return e, false
+		}
 	}
-	if was.State == event.Disabled && e.State == event.Enabled {
-		e.FailingSince = 0
-	}
-	return e, true
+	c.trouble(storage.ErrConflict, reject.QueueFull)
+	return e, false
 }
 
 func (a *API) deleteEndpoint(c *call, e event.Endpoint) {
@@ -233,11 +202,15 @@ func (a *API) rotateSecret(c *call, e event.Endpoint) {
 		refuse(c.Exchange, p)
 		return
 	}
-	was := e
-	e.Secret++
-	e.PreviousUntil = a.options.Clock.Now() + overlap*hour
-	if e, ok := a.set(c, was, e, "rotate webhook secret"); ok {
-		c.done(http.StatusOK, a.appendSecret(appendEndpoint(nil, &e), &e))
+	before := e.Secret
+	e, ok := a.set(c, e, "rotate webhook secret", func(e *event.Endpoint) {
+		// Else somebody else does the same right now, and with two new ones the one in use would sign no more.
+		if e.Secret == before {
+			e.Secret, e.PreviousUntil = before+1, a.options.Clock.Now()+overlap*hour
+		}
+	})
+	if ok {
+		c.done(http.StatusOK, a.appendSecret(a.appendEndpoint(nil, &e), &e))
 	}
 }
 
@@ -259,7 +232,7 @@ func (a *API) testEndpoint(c *call, e event.Endpoint) {
 	d := event.NewDelivery(e, 0, journal.Record{}, now)
 	d.ID, d.Name = a.options.NewID(event.DeliveryPrefix(e.ID)), name
 	example := event.Example(name, e.Merchant, now)
-	d.Body = view.Event(nil, &example)
+	d.Body = view.EventAs(nil, &example, e.Form)
 	if c.failed(a.options.Outbox.CreateDelivery(c.ctx, d), noEndpoint) {
 		return
 	}

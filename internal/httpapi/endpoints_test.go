@@ -56,8 +56,9 @@ func testTheLifeOfAnEndpoint(t *testing.T, r *rig) {
 	const at = `"2026-02-19T10:18:58.123456Z"`
 	form := func(url, types, ordered, state, why, updated string) string {
 		return `{"id":"` + id + `","url":"` + url + `","eventTypes":[` + types + `],"ordered":` + ordered +
-			`,"state":"` + state + `","stateReason":` + why + `,"failingSince":null,"previousSecretUntil":null,` +
-			`"createdAt":` + at + `,"updatedAt":` + updated + `}`
+			`,"signatures":["hmac"],"publicKey":null,"retrySchedule":null,"maxConcurrency":8,"apiVersion":"1",` +
+			`"thin":false,"state":"` + state + `","stateReason":` + why + `,"failingSince":null,` +
+			`"previousSecretUntil":null,"createdAt":` + at + `,"updatedAt":` + updated + `}`
 	}
 	plain := form(`https://shop.example/plexy?a=\"b\"`, "", "true", "enabled", "null", at)
 	if want := strings.TrimSuffix(plain, "}") + `,"token":"` + r.hooks.Token(id, 1).Reveal() + `","secret":"` +
@@ -215,7 +216,33 @@ var badEndpoints = map[string][]string{
 			`"wallet.transaction.failed"]}`,
 	},
 	"ordered_invalid ordered": {`{"url":"https://x","ordered":"true"}`, `{"url":"https://x","ordered":null}`},
-	"state_invalid state":     {`{"url":"https://x","state":"paused"}`, `{"url":"https://x","state":null}`},
+	"signatures_invalid signatures": {
+		`{"url":"https://x","signatures":[]}`, `{"url":"https://x","signatures":null}`,
+		`{"url":"https://x","signatures":"hmac"}`, `{"url":"https://x","signatures":["none"]}`,
+		`{"url":"https://x","signatures":["hmac","hmac"]}`, `{"url":"https://x","signatures":["hmac",""]}`,
+		`{"url":"https://x","signatures":["HMAC"]}`, `{"url":"https://x","signatures":["hmac","ed25519","rsa"]}`,
+	},
+	"retry_schedule_invalid retrySchedule": {
+		`{"url":"https://x","retrySchedule":[]}`, `{"url":"https://x","retrySchedule":"5s"}`,
+		`{"url":"https://x","retrySchedule":["0s"]}`, `{"url":"https://x","retrySchedule":["999ms"]}`,
+		`{"url":"https://x","retrySchedule":["1500ms"]}`, `{"url":"https://x","retrySchedule":["24h1s"]}`,
+		`{"url":"https://x","retrySchedule":["5s","-5s"]}`, `{"url":"https://x","retrySchedule":["5"]}`,
+		`{"url":"https://x","retrySchedule":[5]}`, `{"url":"https://x","retrySchedule":[null]}`,
+		`{"url":"https://x","retrySchedule":["1d"]}`, `{"url":"https://x","retrySchedule":["9999999999h"]}`,
+		`{"url":"https://x","retrySchedule":[` + strings.Repeat(`"1s",`, 20) + `"1s"]}`,
+	},
+	"max_concurrency_invalid maxConcurrency": {
+		`{"url":"https://x","maxConcurrency":0}`, `{"url":"https://x","maxConcurrency":65}`,
+		`{"url":"https://x","maxConcurrency":-1}`, `{"url":"https://x","maxConcurrency":"8"}`,
+		`{"url":"https://x","maxConcurrency":8.0}`, `{"url":"https://x","maxConcurrency":null}`,
+	},
+	"api_version_invalid apiVersion": {
+		`{"url":"https://x","apiVersion":"2"}`, `{"url":"https://x","apiVersion":1}`,
+		`{"url":"https://x","apiVersion":"01"}`, `{"url":"https://x","apiVersion":""}`,
+		`{"url":"https://x","apiVersion":null}`, `{"url":"https://x","apiVersion":"v1"}`,
+	},
+	"thin_invalid thin":   {`{"url":"https://x","thin":"true"}`, `{"url":"https://x","thin":null}`},
+	"state_invalid state": {`{"url":"https://x","state":"paused"}`, `{"url":"https://x","state":null}`},
 }
 
 // badRequests are the same for the other routes of an endpoint, by path.

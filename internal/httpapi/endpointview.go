@@ -40,11 +40,11 @@ func stringOf(raw jsontext.Value) (string, bool) {
 	return text, raw.Kind() == '"' && json.Unmarshal(raw, &text) == nil
 }
 
-// stringsOf reads a list of texts; null is none.
-func stringsOf(raw jsontext.Value) ([]string, bool) {
+// stringsOf reads a list of so many texts at most; null is none.
+func stringsOf(raw jsontext.Value, most int) ([]string, bool) {
 	var texts []string
 	err := json.Unmarshal(raw, &texts)
-	return texts, err == nil && len(texts) <= len(event.Kinds())
+	return texts, err == nil && len(texts) <= most
 }
 
 // plain takes out of a message what would have to be escaped in JSON.
@@ -58,19 +58,27 @@ func plain(text string) string {
 }
 
 // appendEndpoint writes an endpoint without what is secret.
-func appendEndpoint(b []byte, e *event.Endpoint) []byte {
+func (a *API) appendEndpoint(b []byte, e *event.Endpoint) []byte {
 	b = append(b, `{"id":"`...)
 	b = append(b, e.ID...)
 	b = view.Text(append(b, `","url":`...), e.URL)
-	b = append(b, `,"eventTypes":[`...)
-	for i, name := range e.Types {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(append(append(b, '"'), name...), '"')
-	}
-	b = append(b, `],"ordered":`...)
+	b = appendNames(append(b, `,"eventTypes":`...), e.Types)
+	b = append(b, `,"ordered":`...)
 	b = strconv.AppendBool(b, e.Ordered)
+	b = appendNames(append(b, `,"signatures":`...), event.SignatureNames(e.Signatures))
+	if key := a.options.Webhooks.PublicKey(e); key == "" {
+		b = append(b, `,"publicKey":null`...)
+	} else {
+		b = append(append(append(b, `,"publicKey":"`...), key...), '"')
+	}
+	if len(e.Waits) == 0 {
+		b = append(b, `,"retrySchedule":null`...)
+	} else {
+		b = appendNames(append(b, `,"retrySchedule":`...), event.WaitTexts(e.Waits))
+	}
+	b = view.Minor(b, `,"maxConcurrency":`, int64(e.Concurrency))
+	b = append(append(b, `,"apiVersion":"`...), event.VersionText(e.Form.Version)...)
+	b = strconv.AppendBool(append(b, `","thin":`...), e.Form.Thin)
 	b = append(b, `,"state":"`...)
 	b = append(b, e.State...)
 	b = append(b, `","stateReason":`...)
@@ -83,6 +91,18 @@ func appendEndpoint(b []byte, e *event.Endpoint) []byte {
 	b = appendMaybe(b, `,"previousSecretUntil":`, e.PreviousUntil)
 	b = view.Time(b, `,"createdAt":"`, e.CreatedAt)
 	return append(view.Time(b, `,"updatedAt":"`, e.UpdatedAt), '}')
+}
+
+// appendNames writes a list of texts that need no escapes.
+func appendNames(b []byte, names []string) []byte {
+	b = append(b, '[')
+	for i, name := range names {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(append(append(b, '"'), name...), '"')
+	}
+	return append(b, ']')
 }
 
 // appendMaybe writes a time, or null for 0.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"plexy/internal/core/journal"
 	"plexy/internal/core/machine"
@@ -30,7 +31,9 @@ type overheard struct {
 const overheardEndpoint = "whe_01JDM5B2N7R4T6V8X0Z1ABCD34"
 
 func (o *overheard) Endpoint(_ context.Context, merchant, id string) (event.Endpoint, error) {
-	return event.Endpoint{ID: id, Merchant: merchant, State: event.Enabled, URL: "https://x", Secret: 1}, nil
+	e := event.NewEndpoint(id, merchant, 1)
+	e.URL = "https://x"
+	return e, nil
 }
 
 func (o *overheard) CreateEndpoint(_ context.Context, e event.Endpoint, _ machine.Audit) error {
@@ -77,6 +80,9 @@ func FuzzEndpointBody(f *testing.F) {
 		}
 	}
 	f.Add([]byte(`{"url":"https://shop.example/plexy","eventTypes":["wallet.transaction.failed"],"ordered":false}`))
+	f.Add([]byte(`{"url":"https://x","signatures":["ed25519"],"retrySchedule":["5s","1h30m"]}`))
+	f.Add([]byte(`{"url":"https://x","signatures":["ed25519","hmac"],"maxConcurrency":64}`))
+	f.Add([]byte(`{"url":"https://x","apiVersion":"1","thin":true,"retrySchedule":null}`))
 	f.Add([]byte(`{"\u0075rl":"http:\/\/localhost:3000\/","state":"disabled","eventTypes":null}`))
 	c, o := newOverheard(f)
 	guard := webhook.NewGuard(webhook.Rules{Sandbox: true})
@@ -95,7 +101,11 @@ func FuzzEndpointBody(f *testing.F) {
 			t.Fatalf("accepted %q, which is no JSON object: %v", body, err)
 		}
 		address, types, ordered := "", []string(nil), true
-		for name, to := range map[string]any{"url": &address, "eventTypes": &types, "ordered": &ordered} {
+		thin, most, signatures, waits := false, 8, []string{"hmac"}, []string(nil)
+		for name, to := range map[string]any{
+			"url": &address, "eventTypes": &types, "ordered": &ordered, "thin": &thin, "maxConcurrency": &most,
+			"signatures": &signatures, "retrySchedule": &waits,
+		} {
 			if raw := sent[name]; raw != nil && json.Unmarshal(raw, to) != nil {
 				t.Fatalf("accepted %q with %s", body, raw)
 			}
@@ -104,6 +114,19 @@ func FuzzEndpointBody(f *testing.F) {
 		if a.status != 201 || e.URL != address || !slices.Equal(e.Types, types) || e.Ordered != ordered ||
 			e.Merchant != c.shopID || e.State != event.Enabled && e.State != event.Disabled {
 			t.Fatalf("%q was read as %+v, answered %d %s", body, e, a.status, a.body)
+		}
+		slices.Sort(signatures)
+		slices.Reverse(signatures) // the order in which they are kept
+		if e.Form != (event.Form{Version: 1, Thin: thin}) || e.Concurrency != most || most < 1 || most > 64 ||
+			len(e.Waits) != len(waits) || len(waits) > 20 || len(signatures) == 0 ||
+			!slices.Equal(event.SignatureNames(e.Signatures), signatures) {
+			t.Fatalf("%q was read as %+v", body, e)
+		}
+		for i, wait := range e.Waits {
+			if said, err := time.ParseDuration(waits[i]); err != nil || said != wait || wait < event.MinWait ||
+				wait > event.MaxWait {
+				t.Fatalf("%q was read as %v", body, e.Waits)
+			}
 		}
 		if err := guard.Check(e.URL); err != nil || slices.ContainsFunc(e.Types, isUnknown) {
 			t.Fatalf("%q was accepted: %+v, %v", body, e, err)

@@ -116,9 +116,8 @@ func tellAll(ctx context.Context, s storage.Storage, random *rand.Rand) error {
 		return err
 	}
 	for i, m := range merchants {
-		e := event.Endpoint{
-			ID: fmt.Sprintf("whe_%d", i), Merchant: m.ID, URL: "https://example.com/", State: event.Enabled, Secret: 1,
-		}
+		e := event.NewEndpoint(fmt.Sprintf("whe_%d", i), m.ID, 1)
+		e.URL, e.Ordered = "https://example.com/", false
 		if err := s.CreateEndpoint(ctx, e, machine.Audit{ID: e.ID}); err != nil {
 			return err
 		}

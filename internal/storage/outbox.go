@@ -36,15 +36,16 @@ type Outbox interface {
 // Endpoints are the addresses that merchants want to be told at.
 type Endpoints interface {
 	// CreateEndpoint writes an endpoint. ErrNotFound: there is no such merchant; ErrConflict: the merchant
-	// has event.MaxEndpoints already.
+	// has event.MaxEndpoints already, however many are made at once.
 	CreateEndpoint(ctx context.Context, e event.Endpoint, audit machine.Audit) error
 	// Endpoint returns the merchant's endpoint, or ErrNotFound.
 	Endpoint(ctx context.Context, merchant, id string) (event.Endpoint, error)
 	// EndpointsOf returns the merchant's endpoints in order of id, which is the order they were made in.
 	EndpointsOf(ctx context.Context, merchant string) ([]event.Endpoint, error)
-	// SetEndpoint replaces what can be changed: address, types, order, state, version of the secret. That
-	// version never goes back, so that a change that read the endpoint before a rotation does not undo it.
-	// Enabling a disabled one forgets since when it was failing. ErrNotFound when there is no such endpoint.
+	// SetEndpoint replaces what can be changed: everything but id, merchant, time of creation and since when it
+	// is failing, which enabling a disabled one forgets. It does so only while the endpoint's revision is the
+	// one given, and makes it one more: of two changes that read the same, the second is told to read again.
+	// ErrNotFound when there is no such endpoint; ErrConflict when it was changed since, also by being disabled.
 	SetEndpoint(ctx context.Context, e event.Endpoint, audit machine.Audit) error
 	// DeleteEndpoint removes the endpoint; its deliveries are not sent any more and swept later. ErrNotFound.
 	DeleteEndpoint(ctx context.Context, merchant, id string, audit machine.Audit) error

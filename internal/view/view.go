@@ -122,9 +122,12 @@ func Text(b []byte, text string) []byte {
 	return quoted
 }
 
-// Event appends an event as the feed shows it and as webhooks carry it: Plexy's name, merchantId and data
-// first, then what is ours. It is version event.Version of the form; see there.
-func Event(b []byte, e *event.Event) []byte {
+// Event appends an event as the feed shows it: in the present form, event.Version.
+func Event(b []byte, e *event.Event) []byte { return EventAs(b, e, event.Form{Version: event.Version}) }
+
+// EventAs appends an event as webhooks carry it: Plexy's name, merchantId and data first, then what is ours.
+// The form says how much data there is; it is of one of event.Versions, and there is only one so far.
+func EventAs(b []byte, e *event.Event, form event.Form) []byte {
 	r := &e.Record
 	b = append(b, `{"name":"`...)
 	b = append(b, r.Event()...)
@@ -134,7 +137,7 @@ func Event(b []byte, e *event.Event) []byte {
 	b = append(b, e.ID()...)
 	b = Minor(b, `","number":`, e.Number)
 	b = Minor(b, `,"sequence":`, r.Sequence)
-	b = Minor(b, `,"version":`, event.Version)
+	b = Minor(b, `,"version":`, form.Version)
 	b = Time(b, `,"createdAt":"`, r.At)
 	if kind, ok := operationTypes[r.Type]; ok {
 		b = append(b, `,"operation":{"operationId":"`...)
@@ -144,6 +147,10 @@ func Event(b []byte, e *event.Event) []byte {
 		b = append(Minor(b, `","amount":`, r.Amount), '}')
 	} else {
 		b = append(b, `,"operation":null`...)
+	}
+	if form.Thin {
+		b = append(append(b, `,"data":{"id":"`...), r.Object...)
+		return append(Minor(b, `","sequence":`, r.Sequence), "}}"...)
 	}
 	return append(Transaction(append(b, `,"data":`...), &e.Transaction, e.Transaction.Amount, ""), '}')
 }

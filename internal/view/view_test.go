@@ -75,6 +75,21 @@ func TestVersion1(t *testing.T) {
 	}
 }
 
+// TestThinForm pins the thin form of version 1: only data differs.
+func TestThinForm(t *testing.T) {
+	e := captured()
+	whole := string(view.EventAs(nil, &e, event.Form{Version: 1}))
+	if whole != string(view.Event(nil, &e)) {
+		t.Errorf("version 1 is\n%s", whole)
+	}
+	head, _, _ := strings.Cut(whole, `"data":`)
+	want := head + `"data":{"id":"wt_01JDM3Z7V8H8Q2X9K0R1ABCD12","sequence":2}}`
+	thin := event.Form{Version: 1, Thin: true}
+	if got := string(view.EventAs([]byte("before"), &e, thin)); got != "before"+want {
+		t.Errorf("the thin event is\n%s\nwant\n%s", got, want)
+	}
+}
+
 // TestAnEventIsSmall: 20 KiB at most (rule W-10), whatever an order reference and the amounts are; and it
 // says what went in.
 func TestAnEventIsSmall(t *testing.T) {

@@ -83,19 +83,18 @@ func (b *Breaker) Failure(now int64, retryAfter time.Duration) {
 // Open tells whether the breaker is open, or waits for its probe.
 func (b *Breaker) Open() bool { return b.pause > 0 }
 
-// MaxWindow is how many attempts to one endpoint may be under way at once.
-const MaxWindow = 8
-
-// Window is how many attempts to one endpoint may be under way at once: 1 at first, one more with each
-// success up to MaxWindow, and 1 again after a failure. A slow or dead receiver so holds one place, not all
-// of them.
+// Window is how many attempts to one endpoint its receiver has shown to bear at once: 1 at first, one more
+// with each success up to what the endpoint wants, and 1 again after a failure. A slow or dead receiver so
+// holds one place, not all of them.
 type Window struct{ grown int }
 
-// Size returns how many attempts may be under way, 1 to MaxWindow.
+// Size returns how many attempts may be under way as far as the receiver is concerned, 1 to
+// event.MaxConcurrency; more than 1 means that the last one was delivered.
 func (w *Window) Size() int { return 1 + w.grown }
 
-// Success lets the window grow by one.
-func (w *Window) Success() { w.grown = min(w.grown+1, MaxWindow-1) }
+// Success lets the window grow by one, up to most; and to two in any case, which says that the receiver
+// answers.
+func (w *Window) Success(most int) { w.grown = max(1, min(w.grown+1, most-1)) }
 
 // Failure closes the window to one.
 func (w *Window) Failure() { w.grown = 0 }

@@ -23,7 +23,7 @@ func TestEndWritesWhatArrived(t *testing.T) {
 	if err := store.CreateMerchant(ctx, m, key, machine.Audit{}); err != nil {
 		t.Fatal(err)
 	}
-	e := event.Endpoint{ID: "whe_1", Merchant: m.ID, State: event.Enabled, Secret: 1}
+	e := event.NewEndpoint("whe_1", m.ID, 1)
 	if err := store.CreateEndpoint(ctx, e, machine.Audit{}); err != nil {
 		t.Fatal(err)
 	}

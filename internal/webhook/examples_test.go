@@ -222,7 +222,8 @@ func TestWebhooksPage(t *testing.T) {
 	for _, number := range []string{
 		fmt.Sprintf("%d attempts", len(production)), words(webhook.AttemptLimit), words(webhook.ConnectLimit),
 		fmt.Sprintf("%d KiB", webhook.MaxRead>>10), fmt.Sprintf("%d in a row", webhook.OpenAfter),
-		fmt.Sprintf("up to %d", webhook.MaxWindow), "±15 %",
+		fmt.Sprintf("up to %d", event.UsualConcurrency), fmt.Sprintf("1 to %d", event.MaxConcurrency),
+		fmt.Sprintf("1 to %d waits", event.MaxWaits), `"` + event.VersionTexts() + `"`, "±15 %",
 	} {
 		if !strings.Contains(string(page), number) {
 			t.Errorf("the page does not say %q", number)

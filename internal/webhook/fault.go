@@ -13,13 +13,18 @@ import (
 // overtaken is how long a delivery waits to be overtaken by another one.
 const overtaken = 2 * time.Second
 
-// places is how many attempts to an endpoint may be under way: what is to be overtaken must not stand in the
-// way.
+// places is how many attempts to an endpoint may be under way: as many as its receiver has shown to bear and
+// its merchant wants, but more than the usual number only while half of the server's places are free, so that
+// a few endpoints that want many cannot take them all. What is to be overtaken must not stand in the way.
 func (w *Worker) places(l *lane) int {
 	if w.o.Fault != nil && w.o.Fault(l.endpoint.Merchant).For(sandbox.Webhook).Fault == sandbox.OutOfOrder {
-		return MaxWindow
+		return event.UsualConcurrency
 	}
-	return l.window.Size()
+	n := min(l.window.Size(), l.endpoint.Concurrency)
+	if w.flight >= maxFlight/2 {
+		n = min(n, event.UsualConcurrency)
+	}
+	return n
 }
 
 // dialled is what a merchant has dialled for a delivery. Only its first attempt is struck, and the first

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"strconv"
 	"time"
+
+	"plexy/internal/event"
 )
 
 // Schedule is how long after an attempt that failed the next one comes. The first delay is before the first
@@ -22,6 +24,15 @@ func Standard(sandbox bool) Schedule {
 		0, first, second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 5 * time.Hour, 10 * time.Hour,
 		14 * time.Hour, 20 * time.Hour, 24 * time.Hour,
 	}
+}
+
+// Of returns the schedule of an endpoint: its own, whose first attempt comes at once like any other's, or s
+// if it has none.
+func (s Schedule) Of(e *event.Endpoint) Schedule {
+	if len(e.Waits) == 0 {
+		return s
+	}
+	return append(Schedule{0}, e.Waits...)
 }
 
 // jitter is how far a delay may be from the schedule, in millionths of it, either way: 15 %. Deliveries that

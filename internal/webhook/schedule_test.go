@@ -7,6 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"plexy/internal/event"
 	"plexy/internal/webhook"
 )
 
@@ -240,17 +241,27 @@ func TestBreakerHoldsBack(t *testing.T) {
 func TestWindow(t *testing.T) {
 	var w webhook.Window
 	for n := range 12 {
-		if got, want := w.Size(), min(n+1, webhook.MaxWindow); got != want {
+		if got, want := w.Size(), min(n+1, event.UsualConcurrency); got != want {
 			t.Fatalf("after %d successes %d, want %d", n, got, want)
 		}
-		w.Success()
+		w.Success(event.UsualConcurrency)
 	}
 	w.Failure()
 	if w.Size() != 1 {
 		t.Errorf("after a failure %d", w.Size())
 	}
-	w.Success()
-	if w.Size() != 2 {
-		t.Errorf("after a failure and a success %d", w.Size())
+	for _, most := range []int{event.MaxConcurrency, 1} { // one of which there is one at a time answers, too
+		if w.Success(most); w.Size() != 2 {
+			t.Errorf("after a failure and a success %d, %d at most", w.Size(), most)
+		}
+	}
+	for range 100 {
+		w.Success(event.MaxConcurrency)
+	}
+	if w.Size() != event.MaxConcurrency {
+		t.Errorf("after many successes %d", w.Size())
+	}
+	if w.Success(3); w.Size() != 3 {
+		t.Errorf("it wants fewer now and has %d", w.Size())
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"plexy/internal/clock"
+	"plexy/internal/event"
 )
 
 // What an attempt may take.
@@ -32,10 +33,10 @@ const (
 	// MaxRetryAfter is how long a receiver can ask us to wait.
 	MaxRetryAfter = time.Hour
 
-	maxHeader  = 16 << 10         // bytes of an answer's headers
-	maxIdle    = 256              // connections kept open without work, in all
-	idleLimit  = 30 * time.Second // how long each is kept
-	idlePerOne = MaxWindow        // and how many to one receiver
+	maxHeader  = 16 << 10             // bytes of an answer's headers
+	maxIdle    = 256                  // connections kept open without work, in all
+	idleLimit  = 30 * time.Second     // how long each is kept
+	idlePerOne = event.MaxConcurrency // and how many to one receiver
 )
 
 // Outcome is what an attempt came to.

@@ -52,6 +52,9 @@ func TestDerivedTexts(t *testing.T) {
 		key.Secret("we_1", 2).Reveal(): "whsec_u1by2erAnKDY25dEE9Oe4K6dNxolxWK7PLczpIt/mTo=",
 		key.Token("we_1", 1).Reveal():  "whtok_t4a9-gBxascF16OmEkPEAH8O38k3u_lC0nNxN_gJhjY",
 		key.Token("we_1", 2).Reveal():  "whtok_kCqRaP-0VQfsNIFB-ktPDr7CDdGb_eTfHaunRBBrTb4",
+
+		key.PrivateKey("we_1", 1).Public(): "whpk_heS9Jaiu8C3vznR47EH6MWtjHGlMia/xQXaL8P1RH2c=",
+		key.PrivateKey("we_1", 2).Public(): "whpk_XsnwEovHBMCK5TfUUyx7RSKG8O9lh+t6PSscz++iDZ4=",
 	} {
 		if got != want {
 			t.Errorf("derived %s, want %s", got, want)
@@ -62,10 +65,11 @@ func TestDerivedTexts(t *testing.T) {
 		for version := range int64(20) {
 			seen[key.Secret(endpoint, version).Reveal()[6:]] = true
 			seen[key.Token(endpoint, version).Reveal()[6:]] = true
+			seen[key.PrivateKey(endpoint, version).Public()[5:]] = true
 		}
 	}
-	if len(seen) != 160 {
-		t.Errorf("%d different values of 160", len(seen))
+	if len(seen) != 240 {
+		t.Errorf("%d different values of 240", len(seen))
 	}
 	for _, n := range []int{0, 31, 33} {
 		if _, err := webhook.NewKey(make([]byte, n)); err == nil {
@@ -76,9 +80,11 @@ func TestDerivedTexts(t *testing.T) {
 
 func TestNothingShowsSecrets(t *testing.T) {
 	key := newKey(t)
-	secret, token := key.Secret("we_1", 1), key.Token("we_1", 1)
+	secret, token, private := key.Secret("we_1", 1), key.Token("we_1", 1), key.PrivateKey("we_1", 1)
 	var log bytes.Buffer
-	for _, v := range []any{key, secret, token, &secret, []webhook.Secret{secret}, message(t, 1)} {
+	for _, v := range []any{
+		key, secret, token, private, &secret, &private, []webhook.Secret{secret}, message(t, 1),
+	} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%c", "%b", "%t"} {
 			fmt.Fprintf(&log, verb+"\n", v)
 		}
@@ -94,6 +100,7 @@ func TestNothingShowsSecrets(t *testing.T) {
 		"the key in bytes": "107 107", "the key in letters": "kkkk", "the key in hex": "6b6b6b",
 		"the secret": secret.Reveal()[6:], "the token": token.Reveal()[6:],
 		"the secret in bytes": "9 8 51", "the secret in hex": "090833",
+		"the private key in bytes": "44 153 101", "the private key in hex": "2c9965",
 	} {
 		if strings.Contains(strings.ToLower(log.String()), strings.ToLower(shown)) {
 			t.Errorf("%s is shown", what)
@@ -180,6 +187,7 @@ func TestUnsignedIsImpossible(t *testing.T) {
 		"no secret":             func(m *webhook.Message) { m.Secrets = nil },
 		"a secret of nobody":    func(m *webhook.Message) { m.Secrets = []webhook.Secret{{}} },
 		"one of two is nobody":  func(m *webhook.Message) { m.Secrets = append(m.Secrets, webhook.Secret{}) },
+		"a key of nobody":       func(m *webhook.Message) { m.PrivateKeys = []webhook.PrivateKey{{}} },
 		"a token of nobody":     func(m *webhook.Message) { m.Token = webhook.Token{} },
 		"no id":                 func(m *webhook.Message) { m.ID = "" },
 		"an id with a dot":      func(m *webhook.Message) { m.ID = "evt.1" },

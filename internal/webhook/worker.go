@@ -262,17 +262,14 @@ func (w *Worker) attempt(ctx context.Context, l *lane, due storage.Due, now int6
 func (w *Worker) message(e event.Endpoint, due storage.Due, now int64) Message {
 	d := &due.Delivery
 	m := Message{ID: d.ID, Body: d.Body, Token: w.o.Key.Token(e.ID, 1), Marks: map[string][]string{}}
-	m.Secrets = append(m.Secrets, w.o.Key.Secret(e.ID, e.Secret))
-	if e.PreviousUntil > now {
-		m.Secrets = append(m.Secrets, w.o.Key.Secret(e.ID, e.Secret-1))
-	}
+	w.o.Key.Signers(&m, &e, now)
 	if d.Object == "" {
 		m.Marks[MarkTest] = []string{"true"}
 		return m
 	}
 	m.ID = event.ID(d.Object, d.Sequence)
 	if len(m.Body) == 0 {
-		m.Body = view.Event(make([]byte, 0, view.EventSize), &due.Event)
+		m.Body = view.EventAs(make([]byte, 0, view.EventSize), &due.Event, e.Form)
 	}
 	if d.OutOfOrder {
 		m.Marks[MarkOutOfOrder] = []string{"true"}
@@ -298,14 +295,14 @@ func (w *Worker) settle(a attempted) {
 	}
 	if r.Outcome == Delivered {
 		l.breaker.Success()
-		l.window.Success()
+		l.window.Success(l.endpoint.Concurrency)
 		d.State, d.Body = event.Delivered, nil
 		w.healthy(l)
 	} else {
 		l.breaker.Failure(w.o.Machine.Now(), r.RetryAfter)
 		l.window.Failure()
 		d.Body = a.body
-		delay, dead := w.schedule.Next(d.Attempts-d.Base, d.ID, r.RetryAfter)
+		delay, dead := w.schedule.Of(&l.endpoint).Next(d.Attempts-d.Base, d.ID, r.RetryAfter)
 		d.DueAt = now + delay.Microseconds()
 		if dead || r.Outcome == Gone {
 			d.State = event.Dead

@@ -437,14 +437,14 @@ func TestWindowGrowsWithSuccess(t *testing.T) {
 		w.hold()
 	}
 	open, done := []visit{s.next()}, 0
-	for size := 1; size <= webhook.MaxWindow; size++ {
+	for size := 1; size <= event.UsualConcurrency; size++ {
 		for len(open) < size {
 			open = append(open, s.next())
 		}
-		if size < 3 || size == webhook.MaxWindow {
+		if size < 3 || size == event.UsualConcurrency {
 			w.quiet(s, 1)
 		}
-		if size < webhook.MaxWindow {
+		if size < event.UsualConcurrency {
 			open[0].answer <- answer{status: 200}
 			open, done = open[1:], done+1
 		}

@@ -158,10 +158,8 @@ func (w *world) capture(t wallet.Transaction) {
 // endpoint makes an endpoint of the merchant.
 func (w *world) endpoint(url string, change ...func(*event.Endpoint)) event.Endpoint {
 	w.Helper()
-	e := event.Endpoint{
-		ID: w.ids.New(id.Endpoint), Merchant: w.shop.ID, URL: url, Ordered: true, State: event.Enabled, Secret: 1,
-		CreatedAt: w.clock.Now(), UpdatedAt: w.clock.Now(),
-	}
+	e := event.NewEndpoint(w.ids.New(id.Endpoint), w.shop.ID, w.clock.Now())
+	e.URL = url
 	for _, c := range change {
 		c(&e)
 	}
@@ -169,9 +167,10 @@ func (w *world) endpoint(url string, change ...func(*event.Endpoint)) event.Endp
 	return e
 }
 
-// set changes the endpoint as the API would.
+// set changes the endpoint as the API would, whatever its revision is by now.
 func (w *world) set(e event.Endpoint) {
 	w.Helper()
+	e.Revision = w.again(e).Revision
 	e.UpdatedAt = w.clock.Now()
 	w.ok(w.store.SetEndpoint(context.Background(), e, w.audit()))
 }

@@ -55,6 +55,11 @@ const (
 	URLInvalid            Reason = "url_invalid"
 	EventTypesInvalid     Reason = "event_types_invalid"
 	OrderedInvalid        Reason = "ordered_invalid"
+	SignaturesInvalid     Reason = "signatures_invalid"
+	RetryScheduleInvalid  Reason = "retry_schedule_invalid"
+	MaxConcurrencyInvalid Reason = "max_concurrency_invalid"
+	APIVersionInvalid     Reason = "api_version_invalid"
+	ThinInvalid           Reason = "thin_invalid"
 	StateInvalid          Reason = "state_invalid"
 	OverlapInvalid        Reason = "overlap_invalid"
 	ReplayInvalid         Reason = "replay_invalid"
@@ -155,6 +160,12 @@ var table = []Row{
 	{URLInvalid, Invalid, "url must be an address that may be called."},
 	{EventTypesInvalid, Invalid, "eventTypes must be a list of names from the table of events."},
 	{OrderedInvalid, Invalid, "ordered must be true or false."},
+	{SignaturesInvalid, Invalid, "signatures must list hmac, ed25519 or both, each once."},
+	{RetryScheduleInvalid, Invalid,
+		"retrySchedule must be null or 1 to 20 durations such as 5s or 1m, in whole seconds from 1s to 24h."},
+	{MaxConcurrencyInvalid, Invalid, "maxConcurrency must be an integer from 1 to 64."},
+	{APIVersionInvalid, Invalid, "apiVersion must be a version of the documentation."},
+	{ThinInvalid, Invalid, "thin must be true or false."},
 	{StateInvalid, Invalid, "state must be one of the states of the documentation."},
 	{OverlapInvalid, Invalid, "overlapHours must be an integer from 0 to 168."},
 	{ReplayInvalid, Invalid, "Say what to replay: eventId, or from and to, or failed: true."},

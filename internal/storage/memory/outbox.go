@@ -103,8 +103,7 @@ func (s *Store) CreateEndpoint(_ context.Context, e event.Endpoint, audit machin
 		if t.Outbox.endpoints[e.ID] != nil || len(t.endpointsOf(e.Merchant)) >= event.MaxEndpoints {
 			return conflict("endpoint", e.ID)
 		}
-		e.Types = slices.Clone(e.Types)
-		t.Outbox.endpoints[e.ID] = &endpoint{Endpoint: e}
+		t.Outbox.endpoints[e.ID] = &endpoint{Endpoint: copied(e)}
 		t.audit(audit)
 		return nil
 	})
@@ -137,27 +136,33 @@ func (s *Store) EndpointsOf(_ context.Context, merchant string) ([]event.Endpoin
 	return s.t.endpointsOf(merchant), nil
 }
 
-// SetEndpoint replaces what can be changed of an endpoint.
+// SetEndpoint replaces what can be changed of an endpoint, if it is as it was read.
 func (s *Store) SetEndpoint(_ context.Context, e event.Endpoint, audit machine.Audit) error {
 	return s.write(func(t *Tables) error {
 		was := t.Outbox.endpoints[e.ID]
 		if was == nil || was.Merchant != e.Merchant {
 			return storage.ErrNotFound
 		}
+		if was.Revision != e.Revision {
+			return conflict("endpoint", e.ID)
+		}
 		now := *was
+		now.Endpoint = copied(e)
+		now.Revision++
+		now.CreatedAt, now.FailingSince = was.CreatedAt, was.FailingSince
 		if was.State == event.Disabled && e.State == event.Enabled {
 			now.FailingSince = 0
-		}
-		now.URL, now.Types, now.Ordered = e.URL, slices.Clone(e.Types), e.Ordered
-		now.State, now.Why = e.State, e.Why
-		now.UpdatedAt = e.UpdatedAt
-		if e.Secret > was.Secret {
-			now.Secret, now.PreviousUntil = e.Secret, e.PreviousUntil
 		}
 		t.Outbox.endpoints[e.ID] = &now
 		t.audit(audit)
 		return nil
 	})
+}
+
+// copied is an endpoint whose lists are nobody else's.
+func copied(e event.Endpoint) event.Endpoint {
+	e.Types, e.Signatures, e.Waits = slices.Clone(e.Types), slices.Clone(e.Signatures), slices.Clone(e.Waits)
+	return e
 }
 
 // DeleteEndpoint removes the endpoint. What waited for it is dead.
@@ -285,6 +290,7 @@ func (s *Store) Finish(_ context.Context, at int64, results []storage.Result, he
 				e.FailingSince = h.FailingSince
 				if h.Disable != "" {
 					e.State, e.Why = event.Disabled, h.Disable
+					e.Revision++
 				}
 			}
 		}

@@ -155,8 +155,9 @@ func FinishHealth(ctx context.Context, db DB, health []storage.Health) error {
 	for _, h := range health {
 		_, err := db.Exec(ctx, "update webhook_endpoints set failing_since = $1, "+
 			"why = case when $2 = '' then why else $3 end, "+
-			"state = case when $4 = '' then state else 'disabled' end where id = $5",
-			[]any{h.FailingSince, h.Disable, h.Disable, h.Disable, h.Endpoint})
+			"revision = case when $4 = '' then revision else revision + 1 end, "+
+			"state = case when $5 = '' then state else 'disabled' end where id = $6",
+			[]any{h.FailingSince, h.Disable, h.Disable, h.Disable, h.Disable, h.Endpoint})
 		if err != nil {
 			return err
 		}

@@ -13,7 +13,7 @@ import (
 // Columns of what leaves the house.
 const (
 	EndpointColumns = "id, merchant_id, url, event_types, ordered, state, why, secret, previous_until, " +
-		"created_at, updated_at, failing_since"
+		"created_at, updated_at, failing_since, signatures, retry_waits, concurrency, form_version, thin, revision"
 	DeliveryColumns = "id, endpoint_id, merchant_id, number, object_id, sequence, name, state, attempts, " +
 		"base, due_at, replay, out_of_order, body, created_at, updated_at"
 	AttemptColumns = "delivery_id, number, at, micros, status, error, response"
@@ -21,10 +21,25 @@ const (
 
 // ScanEndpoint reads EndpointColumns.
 func ScanEndpoint(r Row) event.Endpoint {
-	return event.Endpoint{
+	e := event.Endpoint{
 		ID: r.Text(), Merchant: r.Text(), URL: r.Text(), Types: event.SplitTypes(r.Text()), Ordered: r.Bool(),
 		State: event.EndpointState(r.Text()), Why: r.Text(), Secret: r.Int64(), PreviousUntil: r.Int64(),
 		CreatedAt: r.Int64(), UpdatedAt: r.Int64(), FailingSince: r.Int64(),
+	}
+	e.Signatures, _ = event.ParseSignatures(strings.Fields(r.Text())) // none: then nothing is sent
+	e.Waits, _ = event.ParseWaits(strings.Fields(r.Text()))           // none: the installation's
+	e.Concurrency = int(r.Int64())
+	e.Form = event.Form{Version: r.Int64(), Thin: r.Bool()}
+	e.Revision = r.Int64()
+	return e
+}
+
+// wishes are the columns of an endpoint that its merchant sets besides address, types and order, in the order
+// of EndpointColumns.
+func wishes(e event.Endpoint) []any {
+	return []any{
+		strings.Join(event.SignatureNames(e.Signatures), " "), strings.Join(event.WaitTexts(e.Waits), " "),
+		int64(e.Concurrency), e.Form.Version, e.Form.Thin,
 	}
 }
 
@@ -78,12 +93,16 @@ func (s *Store) Event(ctx context.Context, merchant string, ref journal.Ref) (ev
 	})
 }
 
-// CreateEndpoint writes an endpoint.
+// CreateEndpoint writes an endpoint. It takes the lock of the merchant's row by writing it as it is, so that
+// of two who make the last one that can be had one counts the other's.
 func (s *Store) CreateEndpoint(ctx context.Context, e event.Endpoint, audit machine.Audit) error {
 	return s.aside(ctx, "create an endpoint", func(db DB) error {
-		_, err := one(ctx, db, "select id from merchants where id = $1", []any{e.Merchant}, Row.Text)
+		n, err := db.Exec(ctx, "update merchants set name = name where id = $1", []any{e.Merchant})
 		if err != nil {
 			return err
+		}
+		if n == 0 {
+			return storage.ErrNotFound
 		}
 		have, err := one(ctx, db, "select count(*) from webhook_endpoints where merchant_id = $1",
 			[]any{e.Merchant}, Row.Int64)
@@ -93,9 +112,11 @@ func (s *Store) CreateEndpoint(ctx context.Context, e event.Endpoint, audit mach
 		if have >= event.MaxEndpoints {
 			return storage.ErrConflict
 		}
-		_, err = db.Exec(ctx, "insert into webhook_endpoints ("+EndpointColumns+") values ("+Places(1, 12)+")",
-			[]any{e.ID, e.Merchant, e.URL, event.JoinTypes(e.Types), e.Ordered, string(e.State), e.Why, e.Secret,
-				e.PreviousUntil, e.CreatedAt, e.UpdatedAt, e.FailingSince})
+		args := append([]any{e.ID, e.Merchant, e.URL, event.JoinTypes(e.Types), e.Ordered, string(e.State), e.Why,
+			e.Secret, e.PreviousUntil, e.CreatedAt, e.UpdatedAt, e.FailingSince}, wishes(e)...)
+		args = append(args, e.Revision)
+		_, err = db.Exec(ctx, "insert into webhook_endpoints ("+EndpointColumns+
+			") values ("+Places(1, len(args))+")", args)
 		if err != nil {
 			return err
 		}
@@ -121,21 +142,26 @@ func (s *Store) EndpointsOf(ctx context.Context, merchant string) ([]event.Endpo
 	})
 }
 
-// SetEndpoint replaces what can be changed of an endpoint.
+// SetEndpoint replaces what can be changed of an endpoint, if it is as it was read.
 func (s *Store) SetEndpoint(ctx context.Context, e event.Endpoint, audit machine.Audit) error {
 	return s.aside(ctx, "change an endpoint", func(db DB) error {
+		args := append([]any{e.URL, event.JoinTypes(e.Types), e.Ordered, string(e.State), string(e.State), e.Why,
+			e.Secret, e.PreviousUntil, e.UpdatedAt}, wishes(e)...)
 		n, err := db.Exec(ctx, "update webhook_endpoints set url = $1, event_types = $2, ordered = $3, "+
 			"failing_since = case when state = 'disabled' and $4 = 'enabled' then 0 else failing_since end, "+
-			"state = $5, why = $6, secret = case when $7 > secret then $8 else secret end, "+
-			"previous_until = case when $9 > secret then $10 else previous_until end, updated_at = $11 "+
-			"where id = $12 and merchant_id = $13",
-			[]any{e.URL, event.JoinTypes(e.Types), e.Ordered, string(e.State), string(e.State), e.Why, e.Secret,
-				e.Secret, e.Secret, e.PreviousUntil, e.UpdatedAt, e.ID, e.Merchant})
+			"state = $5, why = $6, secret = $7, previous_until = $8, updated_at = $9, signatures = $10, "+
+			"retry_waits = $11, concurrency = $12, form_version = $13, thin = $14, revision = revision + 1 "+
+			"where id = $15 and merchant_id = $16 and revision = $17", append(args, e.ID, e.Merchant, e.Revision))
 		if err != nil {
 			return err
 		}
 		if n == 0 {
-			return storage.ErrNotFound
+			_, err := one(ctx, db, "select id from webhook_endpoints where id = $1 and merchant_id = $2",
+				[]any{e.ID, e.Merchant}, Row.Text)
+			if err != nil {
+				return err
+			}
+			return storage.ErrConflict
 		}
 		return InsertAudit(ctx, db, audit)
 	})

@@ -3,9 +3,12 @@ package storagetest
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
+	"time"
 
 	"plexy/internal/core/journal"
+	"plexy/internal/core/machine"
 	"plexy/internal/core/money"
 	"plexy/internal/core/wallet"
 	"plexy/internal/event"
@@ -142,10 +145,8 @@ func eventRace(w *world) {
 
 func (w *world) addEndpoint(m merchant.Merchant, name string, types ...string) event.Endpoint {
 	w.Helper()
-	e := event.Endpoint{
-		ID: "whe_" + name, Merchant: m.ID, URL: "https://example.com/" + name, Types: types, Ordered: true,
-		State: event.Enabled, Secret: 1, CreatedAt: w.now, UpdatedAt: w.now,
-	}
+	e := event.NewEndpoint("whe_"+name, m.ID, w.now)
+	e.URL, e.Types = "https://example.com/"+name, types
 	w.ok(w.CreateEndpoint(w.ctx, e, w.audit()))
 	return e
 }
@@ -162,16 +163,27 @@ func endpoints(w *world) {
 
 	a.URL, a.Types, a.Ordered, a.State, a.Why = "https://example.com/x", []string{"y"}, false, event.Disabled, "no"
 	a.Secret, a.PreviousUntil, a.UpdatedAt = 2, w.now+5, w.now+6
+	a.Signatures = []event.Signature{event.HMAC, event.Ed25519}
+	a.Waits = []time.Duration{time.Second, 90 * time.Second, 24 * time.Hour}
+	a.Concurrency, a.Form = event.MaxConcurrency, event.Form{Version: 7, Thin: true}
+	late := a // what reads the endpoint now and writes it after somebody else has
 	w.ok(w.SetEndpoint(w.ctx, a, w.audit()))
+	a.Revision++
 	one, err := w.Endpoint(w.ctx, m.ID, a.ID)
 	w.ok(err)
 	w.same(one, a)
-	late := a // what read the endpoint before the rotation
+	before := w.auditRows()
 	late.URL, late.Secret, late.PreviousUntil = "https://example.com/y", 1, 0
-	w.ok(w.SetEndpoint(w.ctx, late, w.audit()))
+	w.is(w.SetEndpoint(w.ctx, late, w.audit()), storage.ErrConflict)
 	one, err = w.Endpoint(w.ctx, m.ID, a.ID)
 	w.ok(err)
-	a.URL = late.URL
+	w.same(one, a)
+	w.same(w.auditRows(), before)
+	a.Signatures, a.Waits, a.Form = []event.Signature{event.Ed25519}, nil, event.Form{Version: 1}
+	w.ok(w.SetEndpoint(w.ctx, a, w.audit()))
+	a.Revision++
+	one, err = w.Endpoint(w.ctx, m.ID, a.ID)
+	w.ok(err)
 	w.same(one, a)
 	stolen := a
 	stolen.Merchant = other.ID
@@ -181,13 +193,81 @@ func endpoints(w *world) {
 	_, err = w.Endpoint(w.ctx, m.ID, a.ID)
 	w.is(err, storage.ErrNotFound)
 
-	w.is(w.CreateEndpoint(w.ctx, event.Endpoint{ID: "whe_Z", Merchant: "mer_none", State: event.Enabled},
-		w.audit()), storage.ErrNotFound)
+	w.is(w.CreateEndpoint(w.ctx, event.NewEndpoint("whe_Z", "mer_none", w.now), w.audit()), storage.ErrNotFound)
 	for i := 1; i < event.MaxEndpoints; i++ {
 		w.addEndpoint(m, fmt.Sprintf("C%02d", i))
 	}
-	w.is(w.CreateEndpoint(w.ctx, event.Endpoint{ID: "whe_Z", Merchant: m.ID, State: event.Enabled}, w.audit()),
-		storage.ErrConflict)
+	w.is(w.CreateEndpoint(w.ctx, event.NewEndpoint("whe_Z", m.ID, w.now), w.audit()), storage.ErrConflict)
+}
+
+func (w *world) auditRows() int {
+	w.Helper()
+	rows, err := w.Audits(w.ctx, 1000)
+	w.ok(err)
+	return len(rows)
+}
+
+// endpointRaces: of many who make endpoints at once no more succeed than there is room for, and of many who
+// change one, each as often as it is told that somebody else was faster, nobody's change is lost.
+func endpointRaces(w *world) {
+	m := w.addMerchant("m", merchant.Defaults())
+	const room = 3
+	for i := range event.MaxEndpoints - room {
+		w.addEndpoint(m, fmt.Sprintf("C%02d", i))
+	}
+	w.same(w.together(func(i int) error {
+		return w.CreateEndpoint(w.ctx, event.NewEndpoint(fmt.Sprint("whe_R", i), m.ID, w.now), machine.Audit{
+			ID: fmt.Sprint("aud_R", i), At: w.now,
+		})
+	}), room)
+	all, err := w.EndpointsOf(w.ctx, m.ID)
+	w.ok(err)
+	w.same(len(all), event.MaxEndpoints)
+
+	e := all[0]
+	w.same(w.together(func(i int) error { // all from what was read before
+		mine := e
+		mine.URL = fmt.Sprint("https://example.com/", i)
+		return w.SetEndpoint(w.ctx, mine, machine.Audit{ID: fmt.Sprint("aud_S", i), At: w.now})
+	}), 1)
+	w.same(w.together(func(i int) error {
+		for {
+			mine, err := w.Endpoint(w.ctx, m.ID, e.ID)
+			if err != nil {
+				return err
+			}
+			mine.Types = append(mine.Types, fmt.Sprint("type", i))
+			err = w.SetEndpoint(w.ctx, mine, machine.Audit{ID: fmt.Sprint("aud_T", i), At: w.now})
+			if !errors.Is(err, storage.ErrConflict) {
+				return err
+			}
+		}
+	}), racers)
+	e, err = w.Endpoint(w.ctx, m.ID, e.ID)
+	w.ok(err)
+	slices.Sort(e.Types)
+	w.same(len(slices.Compact(e.Types)), racers)
+	w.same(e.Revision, int64(2+racers))
+}
+
+// together runs fn in as many goroutines as race, and returns how many got through; the others must have been
+// told of a conflict.
+func (w *world) together(fn func(int) error) (through int) {
+	w.Helper()
+	errs := make([]error, racers)
+	var running sync.WaitGroup
+	for i := range racers {
+		running.Go(func() { errs[i] = fn(i) })
+	}
+	running.Wait()
+	for _, err := range errs {
+		if err == nil {
+			through++
+		} else if !errors.Is(err, storage.ErrConflict) {
+			w.Fatal(err)
+		}
+	}
+	return through
 }
 
 // told is a world with one endpoint and n events of one transaction waiting for it.
@@ -306,6 +386,7 @@ func deliveriesFinished(w *world) {
 	if after.State != event.Disabled || after.Why != "gone" || after.FailingSince != 9 {
 		w.Fatalf("endpoint: %+v, want it disabled", after)
 	}
+	w.is(w.SetEndpoint(w.ctx, e, w.audit()), storage.ErrConflict) // read before: it would be enabled again
 }
 
 func claims(w *world) {

@@ -87,6 +87,7 @@ var cases = []struct {
 	{"events are numbered without gaps", eventNumbers},
 	{"events are numbered while lanes commit", eventRace},
 	{"endpoints", endpoints},
+	{"endpoints are made and changed at once", endpointRaces},
 	{"deliveries are made for who listens", deliveriesMade},
 	{"deliveries are finished", deliveriesFinished},
 	{"one server delivers to an endpoint", claims},
