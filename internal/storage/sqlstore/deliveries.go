@@ -84,8 +84,10 @@ func (s *Store) DueDeliveries(
 			if len(d.Body) > 0 {
 				continue
 			}
-			found[i].Event, err = one(ctx, db, "select e.number, "+eventParts+" from events e"+eventJoins+
-				" where e.object_id = $1 and e.sequence = $2", []any{d.Object, d.Sequence}, scanEvent)
+			// Of the record itself: the feed may have swept the event meanwhile.
+			found[i].Event, err = one(ctx, db, "select cast($1 as bigint), "+eventParts+" from journal j "+
+				"join wallet_transactions t on t.id = j.object_id where j.object_id = $2 and j.sequence = $3",
+				[]any{d.Number, d.Object, d.Sequence}, scanEvent)
 			if err != nil {
 				return err
 			}
