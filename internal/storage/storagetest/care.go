@@ -182,8 +182,18 @@ func endpointTellings(w *world) {
 
 	one := want
 	one.Message = "ntf_1"
-	claim(one, 100, true)
-	claim(one, 100, false) // another server
+	var claimed atomic.Int64
+	var servers sync.WaitGroup
+	for range 4 {
+		servers.Go(func() {
+			if mine, err := w.ClaimEndpointTelling(w.ctx, one, 100); mine && err == nil {
+				claimed.Add(1)
+			}
+		})
+	}
+	servers.Wait()
+	w.same(claimed.Load(), int64(1))
+	claim(one, 100, false)
 	w.same(untold(began+hour, 99), []storage.EndpointTelling(nil))
 	one.Tries = 1
 	w.same(untold(began+hour, 100), []storage.EndpointTelling{one})
