@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"strconv"
 	"time"
@@ -13,14 +14,15 @@ import (
 	"plexy/internal/locale"
 	"plexy/internal/notify"
 	"plexy/internal/storage"
+	"plexy/internal/view"
 )
 
 // tellFailingEvery is how soon after a stage is reached its merchant is told.
 const tellFailingEvery = 5 * time.Second
 
-// tellFailing tells merchants of endpoints that fail, once a stage (rule W-7). As with owners a try is claimed
-// before it is made, and what the database says decides between servers. Stages go by the application's
-// clock, tries by the machine's.
+// tellFailing tells merchants of endpoints that fail, once a stage (rule W-7). As with owners a try is
+// claimed before it is made, and what the database says decides between servers. Stages go by the
+// application's clock, tries by the machine's.
 func (s *Server) tellFailing(ctx context.Context) error {
 	for ctx.Err() == nil {
 		untold, err := s.app.Storage.UntoldEndpoints(ctx, s.app.clock.Now(), s.app.machine.Now(), tellBatch)
@@ -90,6 +92,32 @@ func failing(t storage.EndpointTelling, now int64) (notify.Message, error) {
 		"since", language.Time(t.Endpoint.FailingSince)+" (UTC+5)")
 }
 
+// exportPage is how many deliveries of a file are read at once.
+const exportPage = 500
+
+// DeliveriesCSV writes deliveries to an endpoint as a file, newest event first, all of them; state is "" for
+// all.
+func (a *App) DeliveriesCSV(ctx context.Context, merchant, endpoint, state string, to io.Writer) error {
+	if _, err := a.endpoint(ctx, merchant, endpoint); err != nil {
+		return err
+	}
+	file := view.NewDeliveriesCSV(to)
+	q := storage.DeliveryQuery{Endpoint: endpoint, State: event.DeliveryState(state), Limit: exportPage}
+	for {
+		page, err := a.Storage.DeliveriesOf(ctx, q)
+		if err != nil {
+			return err
+		}
+		for i := range page {
+			file.Add(&page[i])
+		}
+		if err := file.Flush(); err != nil || len(page) < exportPage {
+			return err
+		}
+		q.Before = page[len(page)-1].ID
+	}
+}
+
 // sweepEvents forgets what merchants' feeds need not keep any more.
 func (s *Server) sweepEvents(ctx context.Context) error {
 	kept := s.app.Config.KeepEvents
@@ -101,12 +129,13 @@ func (s *Server) sweepEvents(ctx context.Context) error {
 	})
 }
 
-// kept refuses to replay events that the merchant's feed does not keep any more. What is dead has its delivery,
-// whatever the feed keeps.
+// kept refuses to replay events that the merchant's feed does not keep any more. What is dead has its
+// delivery, whatever the feed keeps.
 func (a *App) kept(ctx context.Context, merchant string, what Again) error {
 	lowest, err := a.Storage.LowestEvent(ctx, merchant)
 	if err == nil && !what.Dead && what.From < lowest {
-		return fmt.Errorf("%w: events of this age are not kept; the lowest number available is %d", ErrRefused, lowest)
+		return fmt.Errorf("%w: events of this age are not kept; the lowest number available is %d", ErrRefused,
+			lowest)
 	}
 	return err
 }

@@ -77,7 +77,8 @@ func testAFeedThatForgets(t *testing.T, r *rig) {
 	if err != nil || n != 2 {
 		t.Fatalf("swept %d, %v", n, err)
 	}
-	if a := r.get("/v1/events?after=3"); a.status != 410 || !strings.Contains(a.text("message"), "available is 5.") {
+	a := r.get("/v1/events?after=3")
+	if a.status != 410 || !strings.Contains(a.text("message"), "available is 5.") {
 		t.Errorf("after=3: %d %s", a.status, a.body)
 	}
 	if a := r.get("/v1/events?after=4"); a.status != 200 || len(items(a)) != 0 {

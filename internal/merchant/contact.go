@@ -23,7 +23,7 @@ func ParseEmail(text string) (Email, error) {
 	a, err := mail.ParseAddress(text)
 	if err != nil || a.Address != text || len(text) > maxEmail ||
 		strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) }) {
-		return "", fmt.Errorf("%w: contact_email must be a mail address such as owner@shop.kz, or empty", ErrSetting)
+		return "", fmt.Errorf("%w: contact_email must be an address such as owner@shop.kz, or empty", ErrSetting)
 	}
 	return Email(text), nil
 }

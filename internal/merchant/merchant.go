@@ -103,7 +103,8 @@ func (s Settings) Set(name, value string) (Settings, error) {
 	return s, nil
 }
 
-// Map returns the settings by their public names, the address masked; fault and contact only where there is one.
+// Map returns the settings by their public names, the address masked; fault and contact only where there is
+// one.
 func (s Settings) Map() map[string]string {
 	reference := "allow"
 	if s.RejectRepeats {

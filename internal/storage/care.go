@@ -31,15 +31,15 @@ type EndpointTelling struct {
 	Language string
 }
 
-// EndpointTellings says who is to be told of endpoints that fail (rule W-7). Each stage of one time of failing
-// is told of once: a time of failing begins with FailingSince, and the next one begins anew.
+// EndpointTellings says who is to be told of endpoints that fail (rule W-7). Each stage of one time of
+// failing is told of once: a time of failing begins with FailingSince, and the next one begins anew.
 type EndpointTellings interface {
 	// UntoldEndpoints returns at most limit endpoints whose merchant has an address and was not told yet of
 	// the stage that they have reached at the given time; of stages that were passed meanwhile nobody is told.
 	// now is of the machine's clock, by which tries are spaced; there are at most six of a stage.
 	UntoldEndpoints(ctx context.Context, at, now int64, limit int) ([]EndpointTelling, error)
-	// ClaimEndpointTelling takes the next try, under t.Message, for one process: nobody else tries before next
-	// (of the machine's clock). It answers false when somebody else took it.
+	// ClaimEndpointTelling takes the next try, under t.Message, for one process: nobody else tries before
+	// next (of the machine's clock). It answers false when somebody else took it.
 	ClaimEndpointTelling(ctx context.Context, t EndpointTelling, next int64) (bool, error)
 	// EndpointTold notes that the merchant was told, or that there will be no further try.
 	EndpointTold(ctx context.Context, t EndpointTelling, at int64) error

@@ -30,7 +30,8 @@ func column(tb testing.TB, s *Store, sql string, args ...any) []string {
 func TestBooksInTheCatalog(t *testing.T) {
 	s := fresh(t, Config{})
 	plain := []string{"api_keys", "audits", "customers", "deliveries", "delivery_attempts",
-		"endpoint_tellings", "event_counters", "event_floors", "event_progress", "events", "goose_db_version", "idempotency_hashes", "idempotency_runs", "installation",
+		"endpoint_tellings", "event_counters", "event_floors",
+		"event_progress", "events", "goose_db_version", "idempotency_hashes", "idempotency_runs", "installation",
 		"languages", "log_ins", "login_codes", "login_rates", "merchants", "messages", "tellings", "test_clock",
 		"vault_keys", "webhook_endpoints"}
 	tables := column(t, s, "select name from sqlite_schema where type = 'table' and name not like 'sqlite_%'")

@@ -153,30 +153,47 @@ func sweepRace(w *world) {
 	w.same(lowest, int64(22))
 }
 
-// endpointTellings follows an endpoint that fails for an hour, a day and for good, and fails again.
-func endpointTellings(w *world) {
+// health writes what deliveries have shown of an endpoint.
+func (w *world) health(h storage.Health) {
+	w.Helper()
+	w.ok(w.Finish(w.ctx, w.now, nil, []storage.Health{h}))
+}
+
+// untold is of whom merchants are to be told.
+func (w *world) untold(at, now int64) []storage.EndpointTelling {
+	w.Helper()
+	got, err := w.UntoldEndpoints(w.ctx, at, now, 10)
+	w.ok(err)
+	return got
+}
+
+// claim takes a try at telling, and checks whether it was there to be taken.
+func (w *world) claim(t storage.EndpointTelling, next int64, want bool) {
+	w.Helper()
+	got, err := w.ClaimEndpointTelling(w.ctx, t, next)
+	w.ok(err)
+	w.same(got, want)
+}
+
+// failingEndpoint makes an endpoint whose merchant is to be told, and one whose merchant has no address; both
+// fail from now on. It returns what is to be told after an hour.
+func failingEndpoint(w *world) (merchant.Merchant, storage.EndpointTelling) {
 	s := merchant.Defaults()
 	s.ContactEmail, s.ContactLanguage = "owner@shop.kz", "ru"
-	m, silent := w.addMerchant("m", s), w.addMerchant("silent", merchant.Defaults())
-	e, began := w.addEndpoint(m, "E"), w.now
-	health := func(h storage.Health) { w.Helper(); w.ok(w.Finish(w.ctx, w.now, nil, []storage.Health{h})) }
-	untold := func(at, now int64) []storage.EndpointTelling {
-		w.Helper()
-		got, err := w.UntoldEndpoints(w.ctx, at, now, 10)
-		w.ok(err)
-		return got
-	}
-	claim := func(t storage.EndpointTelling, next int64, want bool) {
-		w.Helper()
-		got, err := w.ClaimEndpointTelling(w.ctx, t, next)
-		w.ok(err)
-		w.same(got, want)
-	}
-	want := storage.EndpointTelling{Endpoint: e, Stage: event.FailingHour, To: "owner@shop.kz", Language: "ru"}
-	want.Endpoint.FailingSince = began
-	w.addEndpoint(silent, "S")
-	health(storage.Health{Endpoint: "whe_S", FailingSince: began}) // whose merchant has no address
-	health(storage.Health{Endpoint: e.ID, FailingSince: began})
+	m := w.addMerchant("m", s)
+	e := w.addEndpoint(m, "E")
+	w.addEndpoint(w.addMerchant("silent", merchant.Defaults()), "S")
+	w.health(storage.Health{Endpoint: "whe_S", FailingSince: w.now})
+	w.health(storage.Health{Endpoint: e.ID, FailingSince: w.now})
+	e.FailingSince = w.now
+	return m, storage.EndpointTelling{Endpoint: e, Stage: event.FailingHour, To: s.ContactEmail, Language: "ru"}
+}
+
+// endpointTellings follows an endpoint that fails for an hour, a day and for good, and fails again.
+func endpointTellings(w *world) {
+	m, want := failingEndpoint(w)
+	e, began := want.Endpoint, w.now
+	untold, claim, health := w.untold, w.claim, w.health
 	w.same(untold(began+hour-1, 0), []storage.EndpointTelling(nil))
 	w.same(untold(began+hour, 0), []storage.EndpointTelling{want})
 
