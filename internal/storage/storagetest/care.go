@@ -114,11 +114,10 @@ func sweepRace(w *world) {
 	t := w.sell(sale{merchant: m.ID, payer: "ann", amount: 10_000})
 	w.numberAll()
 	done := make(chan struct{})
-	var swept atomic.Int64
 	var sweeping sync.WaitGroup
 	for range 2 {
 		sweeping.Go(func() {
-			for {
+			for last := int64(0); ; {
 				select {
 				case <-done:
 					return
@@ -128,10 +127,10 @@ func sweepRace(w *world) {
 					w.Errorf("sweep: %v", err)
 					return
 				}
-				if lowest, err := w.LowestEvent(w.ctx, m.ID); err != nil || lowest < swept.Load() {
-					w.Errorf("the lowest number is %d (%v), it was %d", lowest, err, swept.Load())
+				if lowest, err := w.LowestEvent(w.ctx, m.ID); err != nil || lowest < last {
+					w.Errorf("the lowest number is %d (%v), it was %d", lowest, err, last)
 				} else {
-					swept.Store(lowest)
+					last = lowest
 				}
 			}
 		})
