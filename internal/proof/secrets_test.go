@@ -70,8 +70,9 @@ func secretsLeft(t *testing.T, s *site) map[string][]byte {
 		t.Fatalf("the metrics: %v %s", err, page)
 	}
 	return map[string][]byte{
-		"answers and errors": said.Bytes(), "metrics": page, "pages of a wallet's owner": pagesOf(t, sh, sh.payers[0]),
-		"log": []byte(v.log()),
+		"answers and errors": said.Bytes(), "metrics": page,
+		"pages of a wallet's owner": pagesOf(t, sh, sh.payers[0]),
+		"log":                       []byte(v.log()),
 	}
 }
 
