@@ -24,7 +24,7 @@ func (c *cli) config() *cobra.Command {
 		},
 	}
 	settingFlags(print.Flags(), "listen", "metrics_listen", "rate_limit", "log_level",
-		"webhook_networks", "webhook_ports", "keep_deliveries")
+		"webhook_networks", "webhook_ports", "webhook_proxy", "keep_events", "keep_deliveries")
 	c.printsRecord(print)
 	return c.group("config", "Look at the configuration", print)
 }

@@ -67,13 +67,15 @@ func (c *cli) merchant() *cobra.Command {
 func (c *cli) merchantSet(reason *string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "set ID NAME=VALUE...",
-		Short: "Change settings: hold_expiry, approval_expiry, order_reference, fault",
+		Short: "Change settings: hold_expiry, approval_expiry, order_reference, fault, contact_email",
 		Long: `Change settings of a merchant:
 
   hold_expiry      how long a hold lives, such as 168h or 7d
   approval_expiry  how long a wallet's owner may take to approve, such as 10m
   order_reference  allow or reject a second transaction with the same one
-  fault            in a sandbox: none, or what goes wrong, such as lost_answer or capture:slow=5`,
+  fault            in a sandbox: none, or what goes wrong, such as lost_answer or capture:slow=5
+  contact_email    who is told when the merchant's webhook endpoints fail; empty for nobody
+  contact_language kk, ru or en (default): the language of that`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) < 2 {
 				return fmt.Errorf("merchant set wants ID and NAME=VALUE")

@@ -229,6 +229,7 @@ func (c *cli) printEndpoint(cmd *cobra.Command, e app.Endpoint, err error) error
 func (c *cli) deliveries(merchant *string) *cobra.Command {
 	var state, one string
 	var limit int
+	var file bool
 	cmd := &cobra.Command{
 		Use:   "deliveries --merchant ID ENDPOINTID",
 		Short: "List the deliveries to an endpoint, or show one with what the receiver said",
@@ -237,7 +238,13 @@ func (c *cli) deliveries(merchant *string) *cobra.Command {
 			if limit < 1 || limit > 1000 {
 				return fmt.Errorf("%w: --limit is 1 to 1000", app.ErrUsage)
 			}
+			if given := cmd.Flags().Changed; file && (given("limit") || given("delivery") || given("json")) {
+				return fmt.Errorf("%w: --csv is a file of all, without --limit, --delivery and --json", app.ErrUsage)
+			}
 			return c.with(cmd, false, func(a *app.App) error {
+				if file {
+					return a.DeliveriesCSV(cmd.Context(), *merchant, args[0], state, cmd.OutOrStdout())
+				}
 				if one != "" {
 					d, err := a.Delivery(cmd.Context(), *merchant, args[0], one)
 					if err != nil {
@@ -260,6 +267,7 @@ func (c *cli) deliveries(merchant *string) *cobra.Command {
 	cmd.Flags().StringVar(&state, "state", "", "only waiting, delivered or dead")
 	cmd.Flags().StringVar(&one, "delivery", "", "id of one delivery")
 	cmd.Flags().IntVar(&limit, "limit", 20, "how many, 1 to 1000")
+	cmd.Flags().BoolVar(&file, "csv", false, "all of them as a file for a spreadsheet")
 	return cmd
 }
 

@@ -169,6 +169,13 @@ func (r *rig) checkDeliveries(merchant, endpoint string) {
 		}
 		return nil
 	})
+	file := r.do("webhook", "deliveries", "--merchant", merchant, endpoint, "--csv", "--state", "delivered")
+	if strings.Count(file, "\r\n") != 5 || !strings.HasPrefix(file, "deliveryId,") ||
+		!strings.Contains(file, all[2].DeliveryID+","+all[2].Event+",2,") {
+		r.Errorf("as a file: %s", file)
+	}
+	r.refuse(2, "without --limit", "webhook", "deliveries", "--merchant", merchant, endpoint, "--csv",
+		"--limit", "1")
 	var one app.Delivery
 	r.record(&one, "webhook", "deliveries", "--merchant", merchant, endpoint, "--delivery", all[2].DeliveryID)
 	if len(one.Tried) != 2 || one.Tried[0].Status != 204 && one.Tried[0].Status != 200 {

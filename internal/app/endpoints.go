@@ -387,6 +387,9 @@ func (a *App) Replay(ctx context.Context, merchant, endpoint string, what Again)
 	if err != nil {
 		return 0, err
 	}
+	if err := a.kept(ctx, merchant, what); err != nil {
+		return 0, err
+	}
 	to := what.To
 	if to == 0 {
 		to = math.MaxInt64

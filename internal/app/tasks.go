@@ -85,9 +85,11 @@ func (s *Server) startTasks() *tasks {
 	s.every(ctx, t, "decide what waited", decideEvery, s.decide)
 	s.every(ctx, t, "sweep old replies", sweepEvery, s.sweep)
 	s.every(ctx, t, "sweep old deliveries", sweepEvery, s.sweepDeliveries)
+	s.every(ctx, t, "sweep old events", sweepEvery, s.sweepEvents)
 	s.startWebhooks(ctx, t)
 	if s.messages != nil {
 		s.every(ctx, t, "tell owners what waits", tellEvery, s.tell)
+		s.every(ctx, t, "tell merchants what fails", tellFailingEvery, s.tellFailing)
 		s.every(ctx, t, "sweep what pages kept", sweepEvery, s.sweepPeople)
 	}
 	if log, ok := s.app.Storage.(interface{ Checkpoint(context.Context) error }); ok {

@@ -14,7 +14,13 @@ import (
 // prepareWebhooks makes what webhooks need; startWebhooks starts them.
 func (s *Server) prepareWebhooks() (err error) {
 	s.sequencer = webhook.NewSequencer(s.app.Storage, s.app.clock, s.busy, s.taskAlarm)
-	s.sender = webhook.NewSender(webhook.Options{Rules: s.app.webhookRules()})
+	proxy := webhook.Proxy{
+		Address: s.app.Config.WebhookProxy, Credentials: s.app.Config.WebhookProxyCredentials,
+	}
+	if proxy.Address == "" {
+		proxy = webhook.Proxy{}
+	}
+	s.sender = webhook.NewSender(webhook.Options{Rules: s.app.webhookRules(), Proxy: proxy})
 	s.hooks, err = webhook.NewKey(s.app.master.WebhookKey())
 	return err
 }

@@ -45,6 +45,11 @@ type Config struct {
 	// WebhookNetworks and WebhookPorts are what webhooks may call beside public addresses at 443, 80 and 8443.
 	WebhookNetworks []netip.Prefix
 	WebhookPorts    []uint16
+	// WebhookProxy is the HOST:PORT of the proxy that deliveries go through, "" for none;
+	// WebhookProxyCredentials are its USER:PASSWORD, "" for none.
+	WebhookProxy, WebhookProxyCredentials string
+	// KeepEvents is for how long merchants' feeds keep events; 0 is for ever.
+	KeepEvents time.Duration
 	// KeepDeliveries is for how many days finished deliveries and their attempts are kept.
 	KeepDeliveries int
 	// LogLevel is info, warn or error.

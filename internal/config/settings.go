@@ -92,6 +92,23 @@ var ownSettings = []Setting{
 		get: func(c Config) string { return joined(c.WebhookPorts) },
 	},
 	{
+		Name: "webhook_proxy", Usage: "http://HOST:PORT of the proxy (CONNECT) that webhooks go through; none when empty",
+		set: func(c *Config, v string) (err error) { c.WebhookProxy, err = proxy(v); return err },
+		get: func(c Config) string {
+			if c.WebhookProxy == "" {
+				return ""
+			}
+			return "http://" + c.WebhookProxy
+		},
+	},
+	proxyCredentials,
+	{
+		Name:  "keep_events",
+		Usage: "how long merchants' feeds keep events, such as 90d; at least 30d (720h), and 0 is for ever",
+		set:   func(c *Config, v string) (err error) { c.KeepEvents, err = keeping(v); return err },
+		get:   func(c Config) string { return c.KeepEvents.String() },
+	},
+	{
 		Name: "keep_deliveries", Usage: "days that finished deliveries and their attempts are kept, 1 to 3650",
 		set: func(c *Config, v string) error {
 			n, err := strconv.Atoi(v)

@@ -41,7 +41,7 @@ var mayImport = map[string][]string{
 	"commit": {"core/machine", "core/reject", "storage", "clock", "metric"},
 	"verify": append([]string{"clock", "id", "storage"}, recordRooms...),
 
-	"notify": {"clock", "customer", "locale", "storage"},
+	"notify": {"clock", "customer", "locale", "merchant", "storage"},
 
 	"server":  {"clock", "id", "metric"},
 	"web":     {"access", "core/money", "locale", "server"},
@@ -49,7 +49,7 @@ var mayImport = map[string][]string{
 	"httpapi": {"access", "clock", "commit", "core/", "customer", "event", "explain", "id", "merchant",
 		"sandbox", "server", "storage", "vault", "view", "webhook"},
 	"walletpage": {"access", "clock", "core/", "customer", "id", "locale", "merchant", "notify", "server",
-		"storage", "vault", "web"},
+		"storage", "vault", "view", "web"},
 
 	"app":       {"*"},
 	"cmd/plexy": {"app", "bench", "clock", "config"},

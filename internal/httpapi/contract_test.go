@@ -509,6 +509,8 @@ func (d drive) run(t *testing.T, c *contract) {
 			sandbox.why = storage.ErrUnavailable
 			o.Reader, o.Outbox = noReader{r.store, storage.ErrUnavailable}, noOutbox{r.store, storage.ErrUnavailable}
 			o.Messages = noReader{r.store, storage.ErrUnavailable}
+		case reject.EventsSwept:
+			o.Outbox = sweptOutbox{r.store}
 		case reject.OutcomeUnknown:
 			o.Outbox = noChanges{r.store, storage.ErrUncertain}
 		case reject.InternalError:
@@ -568,6 +570,7 @@ func (d drive) spoil(q *ask) {
 		reject.BodyInvalid: "{", reject.BodyTooLarge: strings.Repeat(" ", 256<<10+1),
 		reject.URLInvalid: `{"url":"ftp://shop.example"}`, reject.EventTypesInvalid: `{"eventTypes":["paid"]}`,
 		reject.OrderedInvalid: `{"ordered":1}`, reject.OverlapInvalid: `{"overlapHours":169}`,
+		reject.EventsSwept:       `{"from":1}`,
 		reject.SignaturesInvalid: `{"signatures":[]}`, reject.RetryScheduleInvalid: `{"retrySchedule":["0s"]}`,
 		reject.MaxConcurrencyInvalid: `{"maxConcurrency":65}`, reject.ThinInvalid: `{"thin":1}`,
 		reject.APIVersionInvalid: `{"apiVersion":"2"}`,
@@ -581,7 +584,7 @@ func (d drive) spoil(q *ask) {
 		reject.LimitInvalid: "limit", reject.CursorInvalid: "cursor", reject.StatusInvalid: "status",
 		reject.CreatedFromInvalid: "createdFrom", reject.CreatedToInvalid: "createdTo",
 		reject.OrderReferenceInvalid: "orderReference", reject.AfterInvalid: "after", reject.WaitInvalid: "wait",
-		reject.EventTypeInvalid: "type", reject.StateInvalid: "state",
+		reject.EventTypeInvalid: "type", reject.StateInvalid: "state", reject.FormatInvalid: "format",
 	}
 	if name, ok := query[d.reason]; ok && d.method == "GET" {
 		q.path += "?" + name + "=" + strings.Repeat("x", 256)

@@ -264,6 +264,16 @@ func (a *API) replay(c *call, e event.Endpoint) {
 		refuse(c.Exchange, p)
 		return
 	}
+	if !q.Dead { // what is dead has its delivery, whatever the feed keeps
+		err := a.kept(c.ctx, e.Merchant, q.From)
+		if old := (sweptError{}); errors.As(err, &old) {
+			refuse(c.Exchange, old.notKept("from"))
+			return
+		}
+		if c.failed(err, noEndpoint) {
+			return
+		}
+	}
 	n, last, err := a.options.Outbox.Replay(c.ctx, a.options.Clock.Now(), q)
 	if c.failed(err, noEndpoint) {
 		return
@@ -307,6 +317,15 @@ func (a *API) listDeliveries(c *call, e event.Endpoint) {
 			p = problem{reason: reject.CursorInvalid, source: "cursor"}
 		}
 		refuse(c.Exchange, p)
+		return
+	}
+	file, p := formatOf(values)
+	if p.reason != "" {
+		refuse(c.Exchange, p)
+		return
+	}
+	if file {
+		a.exportDeliveries(c, q)
 		return
 	}
 	limit := q.Limit

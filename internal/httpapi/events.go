@@ -94,6 +94,10 @@ func (a *API) feed(c *call) {
 		defer a.waiting.leave(c.Merchant)
 	}
 	found, next, err := a.await(c, q)
+	if old := (sweptError{}); errors.As(err, &old) {
+		refuse(c.Exchange, old.notKept("after"))
+		return
+	}
 	if err != nil {
 		c.trouble(err, reject.QueueFull)
 		return
@@ -171,7 +175,7 @@ func wait(ctx context.Context, news <-chan struct{}, d time.Duration) bool {
 // scan reads the next events that the query wants, and says after which number to go on.
 func (a *API) scan(ctx context.Context, merchant string, q feedQuery) ([]event.Event, int64, error) {
 	if q.kind == "" {
-		found, err := a.options.Outbox.Events(ctx, merchant, q.after, q.limit)
+		found, err := a.page(ctx, merchant, q.after, q.limit)
 		if len(found) > 0 {
 			q.after = found[len(found)-1].Number
 		}
@@ -179,7 +183,7 @@ func (a *API) scan(ctx context.Context, merchant string, q feedQuery) ([]event.E
 	}
 	var found []event.Event
 	for scanned := 0; scanned < maxScan; scanned += scanPage {
-		page, err := a.options.Outbox.Events(ctx, merchant, q.after, scanPage)
+		page, err := a.page(ctx, merchant, q.after, scanPage)
 		if err != nil {
 			return nil, q.after, err
 		}

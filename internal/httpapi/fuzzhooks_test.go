@@ -65,6 +65,8 @@ func (o *overheard) Replay(_ context.Context, _ int64, q storage.ReplayQuery) (i
 	return 0, 0, nil
 }
 
+func (o *overheard) LowestEvent(context.Context, string) (int64, error) { return 1, nil }
+
 func newOverheard(f *testing.F) (*captured, *overheard) {
 	o := &overheard{}
 	c := &captured{rig: newRig(f, func(_ *rig, options *httpapi.Options, _ *server.Options) {

@@ -31,6 +31,7 @@ var answers = [...]answerOf{
 	reject.Invalid:         {http.StatusBadRequest, 3, "apiError", false},
 	reject.Unauthenticated: {http.StatusUnauthorized, 3, "apiError", false},
 	reject.NotFound:        {http.StatusNotFound, 4, "apiError", false},
+	reject.Gone:            {http.StatusGone, 4, "apiError", false},
 	reject.NotAllowed:      {http.StatusMethodNotAllowed, 3, "apiError", false},
 	reject.TooLarge:        {http.StatusRequestEntityTooLarge, 3, "apiError", false},
 	reject.Unsupported:     {http.StatusUnsupportedMediaType, 3, "apiError", false},

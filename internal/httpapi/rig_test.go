@@ -291,7 +291,8 @@ func (r *rig) send(q ask, body io.Reader) *answer {
 	a := &answer{status: recorder.Code, header: recorder.Header(), body: recorder.Body.String()}
 	d := json.NewDecoder(recorder.Body)
 	d.UseNumber()
-	if err := d.Decode(&a.fields); err != nil && r.t != nil {
+	file := strings.HasPrefix(a.header.Get("Content-Type"), "text/csv")
+	if err := d.Decode(&a.fields); err != nil && r.t != nil && !file {
 		r.t.Errorf("%s %s: %d with body %q, which is no JSON object: %v", q.method, q.path, a.status, a.body, err)
 	}
 	if r.seen != nil {

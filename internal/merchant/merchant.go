@@ -2,6 +2,7 @@
 package merchant
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -30,6 +31,10 @@ type Settings struct {
 	ApprovalMicros int64
 	// Fault goes wrong on demand with what the merchant asks for; in a sandbox only.
 	Fault sandbox.Dial
+	// ContactEmail is who is told when the merchant's endpoints fail; "" for nobody.
+	ContactEmail Email
+	// ContactLanguage is the language of that: kk, ru or en; "" is en.
+	ContactLanguage string
 }
 
 // Defaults are the settings of a new merchant: holds for 7 days, order references free to repeat, 10 minutes
@@ -52,7 +57,8 @@ const (
 var ErrSetting = errors.New("unknown setting")
 
 // Set changes one setting by its public name: hold_expiry and approval_expiry (a duration such as 168h, 7d or
-// 10m), order_reference (allow or reject) or fault (a fault such as lost_answer or capture:slow=5, or none).
+// 10m), order_reference (allow or reject), fault (a fault such as lost_answer or capture:slow=5, or none),
+// contact_email (an address, or empty for none) or contact_language (kk, ru or en).
 func (s Settings) Set(name, value string) (Settings, error) {
 	switch name {
 	case "hold_expiry":
@@ -78,14 +84,27 @@ func (s Settings) Set(name, value string) (Settings, error) {
 			return s, fmt.Errorf("%w: fault: %w", ErrSetting, err)
 		}
 		s.Fault = d
+	case "contact_email":
+		e, err := ParseEmail(value)
+		if err != nil {
+			return s, err
+		}
+		s.ContactEmail = e
+	case "contact_language":
+		l, err := parseLanguage(value)
+		if err != nil {
+			return s, err
+		}
+		s.ContactLanguage = l
 	default:
-		return s, fmt.Errorf("%w: %q (known: approval_expiry, fault, hold_expiry, order_reference)", ErrSetting,
-			name)
+		return s, fmt.Errorf("%w: %q (known: approval_expiry, contact_email, contact_language, fault, "+
+			"hold_expiry, order_reference)", ErrSetting, name)
 	}
 	return s, nil
 }
 
-// Map returns the settings by their public names; fault only where there is one.
+// Map returns the settings by their public names, the address masked; fault and contact only where there is
+// one.
 func (s Settings) Map() map[string]string {
 	reference := "allow"
 	if s.RejectRepeats {
@@ -98,6 +117,10 @@ func (s Settings) Map() map[string]string {
 	}
 	if s.Fault != (sandbox.Dial{}) {
 		all["fault"] = s.Fault.String()
+	}
+	if s.ContactEmail != "" {
+		all["contact_email"] = s.ContactEmail.Masked()
+		all["contact_language"] = cmp.Or(s.ContactLanguage, "en")
 	}
 	return all
 }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"plexy/internal/customer"
 )
 
 // Gateway is the carrier that posts each message as JSON to an address, which most SMS providers take.
@@ -57,6 +59,9 @@ func (g *Gateway) render(m Message) (string, error) {
 
 // Carry posts the message. 2xx is sent; 408, 429 and 5xx may be tried again; everything else is final.
 func (g *Gateway) Carry(ctx context.Context, m Message) error {
+	if m.To.Phone == (customer.Phone{}) {
+		return fmt.Errorf("%w: the gateway reaches phones only", ErrRefused)
+	}
 	body, err := g.render(m)
 	if err != nil {
 		return err

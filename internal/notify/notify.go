@@ -13,6 +13,7 @@ import (
 
 	"plexy/internal/customer"
 	"plexy/internal/locale"
+	"plexy/internal/merchant"
 )
 
 // Kind says what a message is about.
@@ -22,6 +23,9 @@ type Kind string
 const (
 	LoginCode       Kind = "login_code"
 	ApprovalRequest Kind = "approval_request"
+	WebhookFailing  Kind = "webhook_failing"  // an endpoint of a merchant, for an hour or a day
+	WebhookDisabled Kind = "webhook_disabled" // after days without success
+	WebhookGone     Kind = "webhook_gone"     // disabled after a 410
 )
 
 // Message is one thing to tell one person.
@@ -38,7 +42,15 @@ type Message struct {
 // Recipient is where somebody can be reached. Both are personal data.
 type Recipient struct {
 	Phone customer.Phone
-	Email string // "" when nobody told one
+	Email merchant.Email // "" when nobody told one; who has one need not have a phone
+}
+
+// Masked returns what people may see of where it goes.
+func (r Recipient) Masked() string {
+	if r.Email != "" {
+		return r.Email.Masked()
+	}
+	return r.Phone.Masked()
 }
 
 // ErrRefused marks what trying again does not help: the carrier does not want this message.

@@ -19,7 +19,7 @@ type Outbox struct{ People storage.People }
 // Carry keeps the message. One that is there already was kept by a try whose answer was lost.
 func (o Outbox) Carry(ctx context.Context, m Message) error {
 	err := o.People.KeepMessage(ctx, storage.Message{
-		ID: m.ID, Kind: string(m.Kind), To: m.To.Phone.Masked(), Language: string(m.Language),
+		ID: m.ID, Kind: string(m.Kind), To: m.To.Masked(), Language: string(m.Language),
 		Subject: m.Subject, Text: m.Text, CreatedAt: m.At, SweepAt: m.At + OutboxLife,
 	})
 	if err != nil && !errors.Is(err, storage.ErrConflict) {

@@ -37,7 +37,7 @@ func (s *SMTP) Carry(ctx context.Context, m Message) error {
 	if err != nil {
 		return fmt.Errorf("%w: the sender's address is wrong", ErrRefused)
 	}
-	to := m.To.Email
+	to := m.To.Email.Reveal()
 	if to == "" {
 		phone := m.To.Phone.Reveal()
 		to = strings.NewReplacer("{phone}", phone, "{digits}", strings.TrimPrefix(phone, "+")).Replace(s.Address)

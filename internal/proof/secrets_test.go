@@ -22,7 +22,7 @@ import (
 )
 
 // TestSecrets makes payments, good ones and bad ones, and then looks for phones, IINs and API keys in
-// everything that the program leaves behind: logs, metrics, error texts, the database (rule T19).
+// everything that the program leaves behind: logs, metrics, error texts, pages, the database (rule T19).
 func TestSecrets(t *testing.T) {
 	t.Run(onSQLite, func(t *testing.T) {
 		s := newSite(t, onSQLite)
@@ -69,7 +69,11 @@ func secretsLeft(t *testing.T, s *site) map[string][]byte {
 	if err != nil || !bytes.Contains(page, []byte("plexy_")) {
 		t.Fatalf("the metrics: %v %s", err, page)
 	}
-	return map[string][]byte{"answers and errors": said.Bytes(), "metrics": page, "log": []byte(v.log())}
+	return map[string][]byte{
+		"answers and errors": said.Bytes(), "metrics": page,
+		"pages of a wallet's owner": pagesOf(t, sh, sh.payers[0]),
+		"log":                       []byte(v.log()),
+	}
 }
 
 // indiscretions are requests that carry personal data to where none belongs, and are refused.

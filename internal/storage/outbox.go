@@ -26,11 +26,14 @@ type Outbox interface {
 	Mark(ctx context.Context) error
 	// Events returns at most limit events of the merchant after the given number, oldest first.
 	Events(ctx context.Context, merchant string, after int64, limit int) ([]event.Event, error)
-	// Event returns the merchant's event of a record, or ErrNotFound while it has no number.
+	// Event returns the merchant's event of a record, or ErrNotFound while it has no number, and when that was
+	// swept.
 	Event(ctx context.Context, merchant string, ref journal.Ref) (event.Event, error)
 
 	Endpoints
 	Deliveries
+	Retention
+	EndpointTellings
 }
 
 // Endpoints are the addresses that merchants want to be told at.

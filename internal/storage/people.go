@@ -17,7 +17,7 @@ type Quota struct {
 // Message is what would have been sent to somebody from a sandbox.
 type Message struct {
 	ID        string
-	Kind      string // login_code or approval_request
+	Kind      string // such as login_code; see notify.Kind
 	To        string // masked
 	Language  string // kk, ru or en
 	Subject   string

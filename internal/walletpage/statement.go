@@ -16,6 +16,7 @@ import (
 	"plexy/internal/core/wallet"
 	"plexy/internal/locale"
 	"plexy/internal/storage"
+	"plexy/internal/view"
 	"plexy/internal/web"
 )
 
@@ -241,19 +242,11 @@ func (d *Door) csv(v *visit, lines []line) ([]byte, error) {
 	for _, l := range lines {
 		decimal := func(minor int64) string { return string(money.AppendDecimal(nil, minor, l.Currency)) }
 		_ = w.Write([]string{
-			time.UnixMicro(l.At).In(locale.Kazakhstan).Format(time.DateTime), f.T(l.Event), harmless(l.Merchant),
-			harmless(l.Order), decimal(l.Signed()), string(l.Currency), decimal(l.Available), decimal(l.Pending),
+			time.UnixMicro(l.At).In(locale.Kazakhstan).Format(time.DateTime), f.T(l.Event), view.Harmless(l.Merchant),
+			view.Harmless(l.Order), decimal(l.Signed()), string(l.Currency), decimal(l.Available), decimal(l.Pending),
 			l.ID,
 		})
 	}
 	w.Flush()
 	return b.Bytes(), nil
-}
-
-// harmless keeps a spreadsheet from taking text that a merchant wrote for a formula.
-func harmless(text string) string {
-	if text != "" && strings.ContainsRune("=+-@\t\r\n|%", rune(text[0])) {
-		return "'" + text
-	}
-	return text
 }

@@ -48,6 +48,9 @@ func listenKey(apiKey string) Key {
 	return k
 }
 
+// errSwept says that the feed does not keep what was asked for any more.
+var errSwept = fmt.Errorf("%w: the next events after that number are not kept any more", ErrFeed)
+
 // Listen forwards events as webhooks until ctx ends. An event that the receiver does not take after three
 // tries is passed over: this is for trying things out.
 func Listen(ctx context.Context, l Listening) error {
@@ -118,6 +121,9 @@ func (l *Listening) forward(ctx context.Context, sender *Sender, m Message) (r R
 func (l *Listening) newest(ctx context.Context) (int64, error) {
 	beyond := func(n int64) (bool, error) {
 		items, err := l.ask(ctx, n, 1, 0)
+		if errors.Is(err, errSwept) {
+			return false, nil // there were some, and they are not kept any more
+		}
 		return len(items) == 0, err
 	}
 	low, high := int64(0), int64(1) // there are none after high, once that is true
@@ -167,6 +173,9 @@ func (l *Listening) ask(ctx context.Context, after int64, limit, wait int) ([]js
 	body, err := io.ReadAll(io.LimitReader(answer.Body, feedMax))
 	if err != nil {
 		return nil, err
+	}
+	if answer.StatusCode == http.StatusGone {
+		return nil, errSwept
 	}
 	if answer.StatusCode >= 400 && answer.StatusCode < 500 && answer.StatusCode != http.StatusTooManyRequests {
 		return nil, fmt.Errorf("%w: the API answers %d", ErrFeed, answer.StatusCode)

@@ -73,6 +73,8 @@ type Options struct {
 	Clock clock.Clock
 	// Connect and Attempt replace ConnectLimit and AttemptLimit, for tests.
 	Connect, Attempt time.Duration
+	// Proxy, unless zero, is what every connection goes through.
+	Proxy Proxy
 	// Roots are the authorities whose certificates are trusted. nil: the system's.
 	Roots *x509.CertPool
 }
@@ -109,6 +111,10 @@ func NewSender(o Options) *Sender {
 		Protocols:              new(http.Protocols),
 	}
 	s.transport.Protocols.SetHTTP1(true)
+	if o.Proxy != (Proxy{}) {
+		t := &tunnel{proxy: o.Proxy, guard: s.guard, limit: connect, receivers: s.dialer, dialer: &net.Dialer{}}
+		s.transport.DialContext = t.DialContext
+	}
 	return s
 }
 
@@ -214,6 +220,10 @@ func keep(body io.Reader, token Token) []byte {
 func reason(err error) string {
 	if f := forbidden(err); f != "" {
 		return "not called: the URL " + f
+	}
+	var proxy proxyTrouble
+	if errors.As(err, &proxy) {
+		return proxy.Error()
 	}
 	var timeout net.Error
 	var name *net.DNSError

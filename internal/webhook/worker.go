@@ -335,9 +335,9 @@ func (w *Worker) failing(l *lane, r Result, now int64) {
 	}
 	switch {
 	case r.Outcome == Gone:
-		h.Disable = "the receiver answered 410 Gone"
+		h.Disable = event.WhyGone
 	case now-h.FailingSince >= disableAfter.Microseconds():
-		h.Disable = "no delivery succeeded for 5 days"
+		h.Disable = event.WhySilent
 	case e.FailingSince != 0:
 		return // nothing new
 	}

@@ -24,6 +24,7 @@ const (
 	Busy                             // the queue is full, or the outcome is not known yet
 	Internal                         // our fault
 	Declined                         // the wallet said no: the transaction exists and is FAILED
+	Gone                             // it was there, and is not kept any more
 )
 
 // Refusals of the doors: decided before an instruction exists, never stored under a key.
@@ -69,6 +70,8 @@ const (
 	TooManyEndpoints      Reason = "too_many_webhook_endpoints"
 	ClockInvalid          Reason = "clock_invalid"
 	FaultInvalid          Reason = "fault_invalid"
+	EventsSwept           Reason = "events_swept"
+	FormatInvalid         Reason = "format_invalid"
 )
 
 // Refusals of the machine, in order of precedence.
@@ -176,6 +179,8 @@ var table = []Row{
 	{ClockInvalid, Invalid,
 		"freeze must be true or false, advance a duration from 1us to 87600h that ends before 2100."},
 	{FaultInvalid, Invalid, "Plexy-Fault must be the name of a fault of the sandbox, or none."},
+	{EventsSwept, Gone, "Events of this age are not kept."},
+	{FormatInvalid, Invalid, "format must be json or csv."},
 	{IdempotencyKeyReused, Refused, "This Idempotency-Key was used for a different request."},
 	{IdempotencyInProgress, InProgress, "A request with this Idempotency-Key is still being decided."},
 	{TransactionNotFound, NotFound, "There is no such wallet transaction."},

@@ -16,12 +16,15 @@ import (
 
 // outbox is what leaves the house. Unlike the tables of money it has no snapshots.
 type outbox struct {
-	fresh      []journal.Ref // records without a number, in order of commit
-	feeds      map[string][]journal.Ref
+	fresh      []journal.Ref            // records without a number, in order of commit
+	feeds      map[string][]journal.Ref // what was swept, at the beginning, is empty
+	floors     map[string]int64         // up to which number a feed was swept
 	numbers    map[journal.Ref]int64
 	endpoints  map[string]*endpoint
 	deliveries map[string]event.Delivery
 	attempts   map[string][]event.Attempt
+	tellings   map[string]storage.EndpointTelling // by endpoint: with the tries made
+	nextAt     map[string]int64                   // when that is tried next; never once it was told
 }
 
 type endpoint struct {
@@ -34,7 +37,8 @@ func newOutbox() *outbox {
 	return &outbox{
 		feeds: map[string][]journal.Ref{}, numbers: map[journal.Ref]int64{},
 		endpoints: map[string]*endpoint{}, deliveries: map[string]event.Delivery{},
-		attempts: map[string][]event.Attempt{},
+		attempts: map[string][]event.Attempt{}, floors: map[string]int64{},
+		tellings: map[string]storage.EndpointTelling{}, nextAt: map[string]int64{},
 	}
 }
 
@@ -75,7 +79,8 @@ func (s *Store) Events(_ context.Context, merchant string, after int64, limit in
 	defer s.mu.RUnlock()
 	feed := s.t.Outbox.feeds[merchant]
 	var found []event.Event
-	for _, ref := range feed[min(max(after, 0), int64(len(feed))):] {
+	after = max(after, s.t.Outbox.floors[merchant])
+	for _, ref := range feed[min(after, int64(len(feed))):] {
 		if len(found) == limit {
 			break
 		}
@@ -173,6 +178,7 @@ func (s *Store) DeleteEndpoint(_ context.Context, merchant, id string, audit mac
 			return storage.ErrNotFound
 		}
 		delete(t.Outbox.endpoints, id)
+		delete(t.Outbox.tellings, id)
 		for key, d := range t.Outbox.deliveries {
 			if d.Endpoint == id && d.State == event.Waiting {
 				d.State, d.UpdatedAt = event.Dead, audit.At
@@ -259,6 +265,7 @@ func (s *Store) DueDeliveries(
 		due := storage.Due{Delivery: d, Behind: behind(waiting, d)}
 		if len(d.Body) == 0 {
 			due.Event = s.t.event(journal.Ref{Object: d.Object, Sequence: d.Sequence})
+			due.Event.Number = d.Number // the feed may have swept it meanwhile
 		}
 		found = append(found, due)
 	}
@@ -401,8 +408,12 @@ func (s *Store) Replay(_ context.Context, at int64, q storage.ReplayQuery) (n in
 	err = s.write(func(t *Tables) error {
 		feed := t.Outbox.feeds[q.Endpoint.Merchant]
 		end := min(q.To, int64(len(feed)))
-		for number, looked := max(q.From, 1), 0; number <= end && looked < q.Limit; number++ {
-			r, _ := t.record(feed[number-1])
+		first := max(q.From, 1)
+		if !q.Dead {
+			first = max(first, t.Outbox.floors[q.Endpoint.Merchant]+1)
+		}
+		for number, looked := first, 0; number <= end && looked < q.Limit; number++ {
+			r, _ := t.record(feed[number-1]) // of one that was swept only the delivery is needed
 			d, there := t.Outbox.deliveries[event.DeliveryID(q.Endpoint.ID, number)]
 			if q.Dead && d.State != event.Dead {
 				continue

@@ -157,7 +157,8 @@ const (
 	forgetSQL = `update journal set xid = '0' where xid <> '0'`
 
 	unnumberedSQL = `select j.* from journal j where j.merchant_id <> '' and not exists (
-		select 1 from events e where e.object_id = j.object_id and e.sequence = j.sequence)`
+		select 1 from events e where e.object_id = j.object_id and e.sequence = j.sequence)
+		and not exists (select 1 from event_floors f where f.merchant_id = j.merchant_id and j.at <= f.swept_at)`
 )
 
 // numberSQL numbers the given records in one statement, so that all of it sees what the snapshot that it

@@ -151,3 +151,42 @@ func TestAMarkKnowsWhatWasUnderWay(t *testing.T) {
 		}
 	}
 }
+
+// What was swept before a dump is not numbered again after the restore, and nothing that still waits for its
+// number is taken for swept.
+func TestSweptEventsStaySweptAfterARestore(t *testing.T) {
+	url := freshDatabase(t)
+	w := newShop(t, openStore(t, postgres.Config{URL: url}), 5)
+	sold(t, w, 3)
+	if got := numbers(t, w); len(got) != 3 {
+		t.Fatalf("%d events, want 3", len(got))
+	}
+	later := int64(1) << 60
+	sweep := func(want int) {
+		t.Helper()
+		n, err := w.SweepEvents(t.Context(), later, 2)
+		must(t, err)
+		if n != want {
+			t.Fatalf("swept %d, want %d", n, want)
+		}
+	}
+	sweep(2)
+	sold(t, w, 1)
+	sweep(0) // something as old waits for its number
+	conn := connect(t, url)
+	_, err := conn.Exec(t.Context(), "update journal set xid = (9000000000000 + xid::text::bigint)::text::xid8")
+	must(t, err)
+	_, err = conn.Exec(t.Context(), "update event_progress set snapshot = '9000000900000:9000000900000:'")
+	must(t, err)
+	sweep(0) // not before the numbering after the restore
+	for n := 1; n > 0; {
+		n, err = w.Number(t.Context(), 1, 0)
+		must(t, err)
+	}
+	events, err := w.Events(t.Context(), shopMerchant, 0, 10)
+	must(t, err)
+	if len(events) != 2 || events[0].Number != 3 || events[1].Number != 4 {
+		t.Fatalf("the feed has %+v, want numbers 3 and 4", events)
+	}
+	sweep(2)
+}

@@ -29,7 +29,8 @@ func column(tb testing.TB, s *Store, sql string, args ...any) []string {
 // their own (architecture). The rows of two tables are found by number here; their book is theirs too.
 func TestBooksInTheCatalog(t *testing.T) {
 	s := fresh(t, Config{})
-	plain := []string{"api_keys", "audits", "customers", "deliveries", "delivery_attempts", "event_counters",
+	plain := []string{"api_keys", "audits", "customers", "deliveries", "delivery_attempts",
+		"endpoint_tellings", "event_counters", "event_floors",
 		"event_progress", "events", "goose_db_version", "idempotency_hashes", "idempotency_runs", "installation",
 		"languages", "log_ins", "login_codes", "login_rates", "merchants", "messages", "tellings", "test_clock",
 		"vault_keys", "webhook_endpoints"}

@@ -32,11 +32,12 @@ const (
 		"request_id, api_key_id, idempotency_key, previous_object, previous_sequence"
 	ReplyColumns     = "scope, key, fingerprint, status, body, request_id, created_at"
 	ReferenceColumns = "name, direction, wallet_id, amount, status, body, created_at"
-	MerchantColumns  = "id, name, hold_micros, reject_repeats, approval_micros, fault, created_at"
-	TermsColumns     = "id, hold_micros, reject_repeats, approval_micros"
-	KeyColumns       = "id, merchant_id, hash, created_at, revoked_at"
-	VaultKeyColumns  = "id, wrapped, state, created_at"
-	AuditColumns     = "id, at, actor, action, object, before, after, reason"
+	MerchantColumns  = "id, name, hold_micros, reject_repeats, approval_micros, fault, contact_email, " +
+		"contact_language, created_at"
+	TermsColumns    = "id, hold_micros, reject_repeats, approval_micros"
+	KeyColumns      = "id, merchant_id, hash, created_at, revoked_at"
+	VaultKeyColumns = "id, wrapped, state, created_at"
+	AuditColumns    = "id, at, actor, action, object, before, after, reason"
 )
 
 // ScanTransaction reads TransactionColumns.
@@ -136,6 +137,7 @@ func ScanMerchant(r Row) merchant.Merchant {
 		ID: r.Text(), Name: r.Text(),
 		Settings: merchant.Settings{
 			HoldMicros: r.Int64(), RejectRepeats: r.Bool(), ApprovalMicros: r.Int64(), Fault: dialled(r.Text()),
+			ContactEmail: merchant.Email(r.Text()), ContactLanguage: r.Text(),
 		},
 		CreatedAt: r.Int64(),
 	}

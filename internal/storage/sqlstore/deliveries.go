@@ -115,12 +115,14 @@ func addEvents(ctx context.Context, db DB, found []storage.Due) error {
 			if !ok {
 				return storage.ErrNotFound
 			}
+			d.Event.Number = d.Delivery.Number
 		}
 	}
 	return nil
 }
 
-// eventsOf is the statement that reads the events of deliveries, and its arguments.
+// eventsOf is the statement that reads the events of deliveries, but for their numbers, and its arguments. It
+// reads the records themselves: the feed may have swept the events meanwhile.
 func eventsOf(some []*storage.Due) (sql string, args []any) {
 	size, _ := slices.BinarySearch(atOnce, len(some))
 	var pairs strings.Builder
@@ -132,8 +134,9 @@ func eventsOf(some []*storage.Due) (sql string, args []any) {
 		pairs.WriteString("(" + Places(2*i+1, 1) + ", cast(" + Places(2*i+2, 1) + " as bigint))")
 		args = append(args, d.Object, d.Sequence)
 	}
-	return "select e.number, " + eventParts + " from events e" + eventJoins +
-		" where (e.object_id, e.sequence) in (values " + pairs.String() + ")", args
+	return "select cast(0 as bigint), " + eventParts + " from journal j " +
+		"join wallet_transactions t on t.id = j.object_id " +
+		"where (j.object_id, j.sequence) in (values " + pairs.String() + ")", args
 }
 
 // Finish writes what attempts came to.

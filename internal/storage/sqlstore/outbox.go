@@ -183,6 +183,9 @@ func (s *Store) DeleteEndpoint(ctx context.Context, merchant, id string, audit m
 		if err != nil {
 			return err
 		}
+		if _, err = db.Exec(ctx, "delete from endpoint_tellings where endpoint_id = $1", []any{id}); err != nil {
+			return err
+		}
 		return InsertAudit(ctx, db, audit)
 	})
 }

@@ -115,9 +115,9 @@ func (s *Store) CreateMerchant(
 	ctx context.Context, m merchant.Merchant, key access.Key, audit machine.Audit,
 ) error {
 	return s.write(ctx, "create a merchant", func(db DB) error {
-		_, err := db.Exec(ctx, "insert into merchants ("+MerchantColumns+") values ($1, $2, $3, $4, $5, $6, $7)",
+		_, err := db.Exec(ctx, "insert into merchants ("+MerchantColumns+") values ("+Places(1, 9)+")",
 			[]any{m.ID, m.Name, m.Settings.HoldMicros, m.Settings.RejectRepeats, m.Settings.ApprovalMicros,
-				fault(m.Settings.Fault), m.CreatedAt})
+				fault(m.Settings.Fault), m.Settings.ContactEmail.Reveal(), m.Settings.ContactLanguage, m.CreatedAt})
 		if err != nil {
 			return err
 		}
@@ -150,8 +150,9 @@ func (s *Store) SetMerchant(
 ) error {
 	return s.write(ctx, "change a merchant", func(db DB) error {
 		n, err := db.Exec(ctx, "update merchants set hold_micros = $1, reject_repeats = $2, "+
-			"approval_micros = $3, fault = $4 where id = $5",
-			[]any{set.HoldMicros, set.RejectRepeats, set.ApprovalMicros, fault(set.Fault), id})
+			"approval_micros = $3, fault = $4, contact_email = $5, contact_language = $6 where id = $7",
+			[]any{set.HoldMicros, set.RejectRepeats, set.ApprovalMicros, fault(set.Fault),
+				set.ContactEmail.Reveal(), set.ContactLanguage, id})
 		if err != nil {
 			return err
 		}

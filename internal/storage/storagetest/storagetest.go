@@ -93,6 +93,10 @@ var cases = []struct {
 	{"one server delivers to an endpoint", claims},
 	{"deliveries are replayed", replays},
 	{"old deliveries are swept", deliveriesSwept},
+	{"old events are swept", eventsSwept},
+	{"events are swept in order of number", sweptInOrder},
+	{"events are swept while others are numbered", sweepRace},
+	{"merchants are told of failing endpoints once a stage", endpointTellings},
 	{"reopened, it has kept everything", reopen},
 
 	{"customers by phone and by wallet", holders},
