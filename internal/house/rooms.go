@@ -18,7 +18,7 @@ var mayImport = map[string][]string{
 	"core/wallet":  {"core/money", "core/reject", "core/ledger", "core/journal"},
 	"core/machine": {"core/"},
 
-	"clock": {}, "config": {}, "id": {}, "metric": {}, "vault": {},
+	"card": {}, "clock": {}, "config": {}, "id": {}, "metric": {}, "vault": {"card"},
 
 	"locale":   {"core/money"},
 	"merchant": {"clock", "core/money", "sandbox"},
