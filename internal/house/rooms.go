@@ -46,7 +46,7 @@ var mayImport = map[string][]string{
 	"server":  {"clock", "id", "metric"},
 	"web":     {"access", "core/money", "locale", "server"},
 	"webhook": {"clock", "event", "sandbox", "storage", "view"},
-	"httpapi": {"access", "clock", "commit", "core/", "customer", "event", "explain", "id", "merchant",
+	"httpapi": {"access", "card", "clock", "commit", "core/", "customer", "event", "explain", "id", "merchant",
 		"sandbox", "server", "storage", "vault", "view", "webhook"},
 	"walletpage": {"access", "clock", "core/", "customer", "id", "locale", "merchant", "notify", "server",
 		"storage", "vault", "web"},
