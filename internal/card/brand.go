@@ -39,8 +39,8 @@ type Scheme struct {
 }
 
 // schemes is the table of brands. No two overlap: where networks share a range it is the one's that issues in
-// Kazakhstan (622126 to 622925 is UnionPay's, and Discover's by agreement only; 5614 is Uzcard's beside Maestro).
-// The ranges are those that networks publish for acceptance; they change once in years.
+// Kazakhstan (622126 to 622925 is UnionPay's, and Discover's by agreement only; 5614 is Uzcard's beside
+// Maestro). The ranges are those that networks publish for acceptance; they change once in years.
 var schemes = []Scheme{
 	{Brand: Visa, Prefixes: []Prefixes{{400000, 499999}}, MinDigits: 13, MaxDigits: 19,
 		Only: []int{13, 16, 19}, CVV: 3, Gaps: fours},

@@ -107,8 +107,8 @@ func packDigits(digits []byte) (number uint64) {
 // IsZero reports whether there is no number.
 func (n Number) IsZero() bool { return n.packed == 0 }
 
-// Append appends the digits to dst, nothing for the zero Number: for the vault and the acquirer's wire, and for
-// a buffer that is cleared after use.
+// Append appends the digits to dst, nothing for the zero Number: for the vault and the acquirer's wire, and
+// for a buffer that is cleared after use.
 func (n Number) Append(dst []byte) []byte {
 	if n.IsZero() {
 		return dst
@@ -116,8 +116,8 @@ func (n Number) Append(dst []byte) []byte {
 	return strconv.AppendUint(dst, n.packed^scramble, 10)
 }
 
-// Reveal returns the digits, "" for the zero Number. They may go to the acquirer's wire and nowhere else; what
-// can be cleared after use takes Append instead.
+// Reveal returns the digits, "" for the zero Number. They may go to the acquirer's wire and nowhere else;
+// what can be cleared after use takes Append instead.
 func (n Number) Reveal() string { return string(n.Append(nil)) }
 
 // Last4 returns the last four digits, which may be shown and stored; "" for the zero Number.
@@ -172,8 +172,9 @@ func (n Number) MarshalText() ([]byte, error) { return []byte(n.Masked()), nil }
 // CVV is the value on a card that proves that it is at hand: three or four digits. The zero CVV stands for
 // none. It prints, logs and encodes as "***".
 //
-// It is never stored, not even sealed (PCI DSS 3.3.1). So it has no Reveal and no Append, and only rooms below
-// connector may call RevealToAcquirer, none of which can seal or store anything; a house test holds them to it.
+// It is never stored, not even sealed (PCI DSS 3.3.1). So it has no Reveal and no Append, and only rooms
+// below connector may call RevealToAcquirer, none of which can seal or store anything; a house test holds
+// them to it.
 type CVV struct{ packed uint64 }
 
 // ParseCVV reads three or four digits and nothing else.

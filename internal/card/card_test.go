@@ -21,7 +21,8 @@ var numbers = map[string]card.Brand{
 	"4111111111111111": card.Visa, "4200000000000000": card.Visa, "4640170131116658": card.Visa,
 	"4907639999909022": card.Visa, "4001880000000055": card.Visa, "4918914107195005": card.Visa,
 	"4222222222222": card.Visa, "4242424242424242": card.Visa,
-	"5555555555554444": card.Mastercard, "5283901669012672": card.Mastercard, "2223003122003222": card.Mastercard,
+	"5555555555554444": card.Mastercard, "5283901669012672": card.Mastercard,
+	"2223003122003222": card.Mastercard,
 	"5105105105105100": card.Mastercard, "378282246310005": card.Amex, "371449635398431": card.Amex,
 	"6200000000000005": card.UnionPay, "6205500000000000004": card.UnionPay, "8171999927660000": card.UnionPay,
 	"2200770212727079": card.Mir, "6759649826438453": card.Maestro, "5018000000000009": card.Maestro,
@@ -74,7 +75,8 @@ func TestSpellingsOfANumber(t *testing.T) {
 	}
 	for _, text := range []string{
 		"", " ", "4111", "4111.1111.1111.1111", "4111x111111111111", "41111111111111111111", "0000000000000000",
-		"4111    111111111111", "+4111111111111111", "４１１１１１１１１１１１１１１１", "4111\n111111111111", "4111\xff1111\xe2\x80",
+		"4111    111111111111", "+4111111111111111", "４１１１１１１１１１１１１１１１", "4111\n111111111111",
+		"4111\xff1111\xe2\x80",
 	} {
 		if n, err := card.ParseNumber(text); !errors.Is(err, card.ErrNumber) ||
 			errors.Is(err, card.ErrCheckDigit) || !n.IsZero() {
@@ -147,7 +149,8 @@ func TestSchemesDoNotOverlap(t *testing.T) {
 				t.Errorf("%s of %d digits is %q", s.Brand, length, brand)
 			}
 		}
-		if found, ok := s.Brand.Scheme(); !ok || found.Brand != s.Brand || s.CVV < 3 || s.CVV > 4 || len(s.Gaps) == 0 {
+		found, ok := s.Brand.Scheme()
+		if !ok || found.Brand != s.Brand || s.CVV < 3 || s.CVV > 4 || len(s.Gaps) == 0 {
 			t.Errorf("%s: %+v", s.Brand, found)
 		}
 	}
@@ -223,14 +226,16 @@ func TestNothingPrintsInClear(t *testing.T) {
 		}
 	}
 	for _, masked := range []string{
-		`"number":"******` + n.Last4() + `"`, `"cvv":"***"`, "card.Number(******" + n.Last4() + ")", "card.CVV(***)",
+		`"number":"******` + n.Last4() + `"`, `"cvv":"***"`, "card.Number(******" + n.Last4() + ")",
+		"card.CVV(***)",
 	} {
 		if !strings.Contains(shown, masked) {
 			t.Errorf("nothing shows %q", masked)
 		}
 	}
 	var none card.Number
-	if s := fmt.Sprint(none, none.Last4(), none.Prefix(), none.Reveal(), none.Brand()); strings.Trim(s, " ") != "" {
+	s := fmt.Sprint(none, none.Last4(), none.Prefix(), none.Reveal(), none.Brand())
+	if strings.Trim(s, " ") != "" {
 		t.Errorf("no number is shown as %q", s)
 	}
 }
@@ -254,7 +259,8 @@ func TestExpiry(t *testing.T) {
 		}
 	}
 	rapid.Check(t, func(t *rapid.T) {
-		e := card.Expiry{Year: rapid.IntRange(2000, 2099).Draw(t, "year"), Month: rapid.IntRange(1, 12).Draw(t, "month")}
+		e := card.Expiry{Year: rapid.IntRange(2000, 2099).Draw(t, "year")}
+		e.Month = rapid.IntRange(1, 12).Draw(t, "month")
 		if again, err := card.ParseExpiry(e.String()); err != nil || again != e || len(e.String()) != 5 {
 			t.Fatalf("%+v is written %q and read %+v, %v", e, e, again, err)
 		}

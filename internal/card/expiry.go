@@ -16,8 +16,8 @@ type Expiry struct {
 	Month int // 1 to 12
 }
 
-// ParseExpiry reads what stands on a card: month, a slash or a dash with or without spaces around, and the year
-// in two or four digits; or four digits, the month first.
+// ParseExpiry reads what stands on a card: month, a slash or a dash with or without spaces around, and the
+// year in two or four digits; or four digits, the month first.
 func ParseExpiry(text string) (Expiry, error) {
 	text = strings.TrimSpace(text)
 	at := strings.IndexAny(text, "/-")
@@ -65,9 +65,9 @@ func small[Text ~[]byte | ~string](text Text) (number int, ok bool) {
 // IsZero reports whether there is no expiry.
 func (e Expiry) IsZero() bool { return e == Expiry{} }
 
-// Expired reports whether the card has expired at a time, in microseconds since 1970 in UTC. A card is valid to
-// the last moment of its month in the issuer's own time, which nobody knows here. So it has expired when the
-// month is over everywhere, twelve hours after it is in UTC: before that the issuer decides.
+// Expired reports whether the card has expired at a time, in microseconds since 1970 in UTC. A card is valid
+// to the last moment of its month in the issuer's own time, which nobody knows here. So it has expired when
+// the month is over everywhere, twelve hours after it is in UTC: before that the issuer decides.
 func (e Expiry) Expired(at int64) bool {
 	const behind = 12 * time.Hour // the last time zone, UTC-12
 	end := time.Date(e.Year, time.Month(e.Month)+1, 1, 0, 0, 0, 0, time.UTC).Add(behind)

@@ -22,8 +22,8 @@ const (
 // group is never cut: 20 digits in a row hold no card number. What stands beside the digits does not matter:
 // "card4111…", "4111…/12/29" and "4111… 123" are found.
 //
-// Not looked for are numbers inside of identifiers, because one in some thousand would look like a card: a UUID
-// with its dashes, a word of 24 or more hexadecimal digits with a letter among them, a ULID.
+// Not looked for are numbers inside of identifiers, because one in some thousand would look like a card: a
+// UUID with its dashes, a word of 24 or more hexadecimal digits with a letter among them, a ULID.
 //
 // It allocates nothing. Text without runs of 13 digits and separators costs a look at every thirteenth byte.
 func HasNumber[Text ~[]byte | ~string](text Text) bool {

@@ -146,7 +146,9 @@ func TestTheFileAndTheRouteTableAreTheSame(t *testing.T) {
 		if (o.RequestBody != nil) != route.Body {
 			t.Errorf("%s: one of code and file knows a body", name)
 		}
-		query := slices.ContainsFunc(o.Parameters, func(p *openapi3.ParameterRef) bool { return p.Value.In == "query" })
+		query := slices.ContainsFunc(o.Parameters, func(p *openapi3.ParameterRef) bool {
+			return p.Value.In == "query"
+		})
 		if query != route.Query || route.Query && route.Body {
 			t.Errorf("%s: one of code and file knows a query, or it has a body, too", name)
 		}

@@ -60,7 +60,8 @@ Every error is JSON in Plexy's envelope with two fields of ours:
 
 A request is checked in this order, and the first fault is the answer: route, method, key, rate, size, content
 type, idempotency header, card numbers where none may be, JSON, the fields
-` + "`amount`, `phoneNumber`, `iin`, `orderReference` and `currency`" + `, stored idempotency key, id, state, amount.
+` + "`amount`, `phoneNumber`, `iin`, `orderReference` and `currency`" + `, stored idempotency key, id,
+state, amount.
 
 ## Reasons
 

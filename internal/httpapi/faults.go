@@ -89,7 +89,8 @@ func (d *dial) overtaken(ctx context.Context, merchant string) {
 	}
 }
 
-// perform reads the body, where there is one, looks at the query, where one is read, and lets the route answer.
+// perform reads the body, where there is one, looks at the query, where one is read, and lets the route
+// answer.
 func (a *API) perform(c *call) {
 	var no problem
 	switch {

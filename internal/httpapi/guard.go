@@ -15,8 +15,8 @@ import (
 const maxPathName, maxPath = 64, 256
 
 // guard refuses a request that carries a card number where none belongs: in any string of its body, a name
-// among them, or as its idempotency key, which is stored in clear. Only strings are looked at: of numbers with
-// 16 digits one in ten would pass for a card's.
+// among them, or as its idempotency key, which is stored in clear. Only strings are looked at: of numbers
+// with 16 digits one in ten would pass for a card's.
 //
 // A string without a backslash is what stands between its quotes, so most bodies need one look at their bytes
 // as they came. A body that is not JSON is left to the route, which refuses it.

@@ -67,8 +67,8 @@ func testCardNumbersStopAtTheDoor(t *testing.T, r *rig) {
 		t.Error("something changed")
 	}
 	r.flush()
-	if logged := r.log.String(); card.HasNumber(said) || card.HasNumber(logged) || !strings.Contains(logged, `"400"`) &&
-		!strings.Contains(logged, `:400`) {
+	logged := r.log.String()
+	if card.HasNumber(said) || card.HasNumber(logged) || !strings.Contains(logged, `:400`) {
 		t.Errorf("an answer or the log shows a number: %s\n%s", said, logged)
 	}
 	// The key was burnt by none of them.
@@ -87,7 +87,8 @@ func TestWhatOnlyLooksLikeACardNumberPasses(t *testing.T) {
 		`"other":"4111111111111112"`, `"payer":"900101300017 87012345678"`, `"note":"4111\/1111\/1111\/1111"`,
 		`"a":"4111111","b":"111111111"`, `"lines":"4111\n1111\n1111\n1111"`, `"at":1764272000000000`,
 	} {
-		body := strings.Replace(replaced("orderReference", `"ORDER-`+strings.Repeat("1", i+1)+`"`), "}", ","+member+"}", 1)
+		reference := `"ORDER-` + strings.Repeat("1", i+1) + `"`
+		body := strings.Replace(replaced("orderReference", reference), "}", ","+member+"}", 1)
 		key := []string{"8b7f2a7e-2c5b-4d6e-8171-999927660000", "17642720000000" + strings.Repeat("0", i)}[i%2]
 		a := r.do(ask{"POST", "/v1/wallet/authorize", r.shop, body, idem(key)})
 		if a.reason() == "card_number_forbidden" {
@@ -111,7 +112,8 @@ func TestCardNumbersInQueries(t *testing.T) {
 		for query, source := range map[string]string{
 			"orderReference=" + pan: "orderReference", "limit=5&x=" + url.QueryEscape("4111 1111 1111 1111"): "x",
 			"x=4111+1111%201111-1111": "x", pan + "=1": "query", "cursor=%34111111111111111": "cursor",
-			"&&a=b&" + pan: "query", "x=%zz" + pan: "x", strings.Repeat("x", 65) + "=" + pan: "query", "4111=111111111111": "",
+			"&&a=b&" + pan: "query", "x=%zz" + pan: "x", strings.Repeat("x", 65) + "=" + pan: "query",
+			"4111=111111111111": "",
 		} {
 			a := r.get(path + "?" + query)
 			forbidden := a.reason() == "card_number_forbidden" && a.status == 400 && a.text("source") == source
