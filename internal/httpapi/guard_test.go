@@ -159,7 +159,8 @@ func FuzzGuard(f *testing.F) {
 				found = true
 			}
 		}
-		if refused := a.reason() == "card_number_forbidden"; found != refused && a.status != http.StatusRequestEntityTooLarge {
+		refused := a.reason() == "card_number_forbidden"
+		if found != refused && a.status != http.StatusRequestEntityTooLarge {
 			t.Fatalf("%q: found %v, %d %s", body, found, a.status, a.body)
 		}
 	})
