@@ -26,6 +26,11 @@ func TestSecrets(t *testing.T) {
 		s := newSite(t, onSQLite)
 		straw := secretsLeft(t, s)
 		straw["files"] = files(t, s.data)
+		copied := filepath.Join(t.TempDir(), "copy")
+		if out, err := s.plexy("backup", copied); err != nil {
+			t.Fatalf("%v %s", err, out)
+		}
+		straw["backup"] = files(t, filepath.Dir(copied))
 		search(t, s, straw)
 	})
 	t.Run(onPostgres, func(t *testing.T) {
@@ -34,6 +39,8 @@ func TestSecrets(t *testing.T) {
 		straw := secretsLeft(t, s)
 		straw["tables"] = tables(t, s.database)
 		straw["log of PostgreSQL"] = []byte(cluster.Log())
+		checkpoint(t, s.database)
+		straw["pages and write-ahead log"] = files(t, cluster.Folder())
 		search(t, s, straw)
 	})
 }
@@ -192,6 +199,19 @@ func files(t *testing.T, folder string) []byte {
 		t.Fatal(err)
 	}
 	return all
+}
+
+// checkpoint makes a PostgreSQL write its pages.
+func checkpoint(t *testing.T, database string) {
+	t.Helper()
+	conn, err := pgx.Connect(context.Background(), database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	if _, err := conn.Exec(context.Background(), "checkpoint"); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // tables returns every row of every table, in PostgreSQL's binary form, which escapes nothing.
