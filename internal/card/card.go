@@ -203,6 +203,12 @@ func (c CVV) RevealToAcquirer() string {
 	return strconv.FormatUint(c.packed^scramble, 10)[1:] // the first digit is the width
 }
 
+// Is reports whether the CVV is these digits: for a sandbox, whose test values make cards fail.
+func (c CVV) Is(digits string) bool {
+	other, err := ParseCVV(digits)
+	return err == nil && c == other
+}
+
 // Fits reports whether the CVV has as many digits as the brand's cards have; three or four where the brand is
 // not known. The zero CVV fits none.
 func (c CVV) Fits(b Brand) bool {

@@ -165,6 +165,9 @@ func TestCVV(t *testing.T) {
 		if err != nil || c.RevealToAcquirer() != digits || c.IsZero() {
 			t.Errorf("%q is read as %q, %v", digits, c.RevealToAcquirer(), err)
 		}
+		if !c.Is(digits) || c.Is("0"+digits) || c.Is(digits[1:]) || c.Is("") || c.Is("444") {
+			t.Errorf("%q is other digits, or not its own", digits)
+		}
 		three := len(digits) == 3
 		if c.Fits(card.Visa) != three || c.Fits(card.Amex) == three || !c.Fits(card.Unknown) {
 			t.Errorf("%q: fits visa %v, amex %v", digits, c.Fits(card.Visa), c.Fits(card.Amex))

@@ -96,6 +96,17 @@ func TestRejectionIsImplicit(t *testing.T) {
 	if len(lengths) < 240 {
 		t.Errorf("%d different lengths", len(lengths))
 	}
+	key, err := rsa.GenerateKey(rand.Reader, directBits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.private, k.public = key, &key.PublicKey
+	nonsense := bytes.Repeat([]byte{1}, directBytes)
+	var p plain
+	k.decrypt(PKCS1v15, base64.StdEncoding.EncodeToString(nonsense), &p)
+	if room, used := k.rejected(nonsense); p.room != room || p.used != used || p.bad || !p.sent {
+		t.Errorf("a badly padded ciphertext is read as %d bytes, bad %v", p.used, p.bad)
+	}
 }
 
 func TestDecryptForgetsClearText(t *testing.T) {
