@@ -62,7 +62,7 @@ func fieldPath(pointer jsontext.Pointer) string {
 		}
 		b.WriteString(plain(name))
 	}
-	if b.Len() == 0 || card.HasNumber(b.String()) { // two names can make a number together
+	if b.Len() == 0 {
 		return "body"
 	}
 	return b.String()
