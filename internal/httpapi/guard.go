@@ -46,12 +46,12 @@ func (c *call) guard() problem {
 func fieldPath(pointer jsontext.Pointer) string {
 	var b strings.Builder
 	for name := range pointer.Tokens() {
+		if b.Len() > maxPath {
+			break
+		}
 		_, isIndex := parseDigits(name)
-		switch {
-		case len(name) > maxPathName || card.HasNumber(name):
+		if len(name) > maxPathName || card.HasNumber(name) {
 			name, isIndex = "*", false
-		case b.Len() > maxPath:
-			return b.String()
 		}
 		if isIndex {
 			b.WriteString("[" + name + "]")

@@ -24,6 +24,8 @@ func testCardNumbersStopAtTheDoor(t *testing.T, r *rig) {
 	r.fund(t, 1, "KZT", 1000)
 	with := func(member string) string { return strings.Replace(replaced("", ""), "}", ","+member+"}", 1) }
 	deep := strings.Repeat(`{"`+strings.Repeat("a", 64)+`":`, 30) + `"` + pan + `"` + strings.Repeat("}", 30)
+	long := strings.Repeat("a", 65)
+	deeper := strings.Repeat(`{"`+long+`":`, 3000) + `"` + pan + `"` + strings.Repeat("}", 3000)
 	said := ""
 	for body, source := range map[string]string{
 		replaced("orderReference", `"`+pan+`"`):                      "orderReference",
@@ -45,6 +47,7 @@ func testCardNumbersStopAtTheDoor(t *testing.T, r *rig) {
 		`["378282246310005"]`: "[0]",
 		`{"amount":1,"x":"5555 5555 5555 4444","amount":2`: "x",
 		with(`"deep":` + deep):                             "",
+		with(`"deep":` + deeper):                           "",
 	} {
 		a := r.do(ask{"POST", "/v1/wallet/authorize", r.shop, body, idem("bad")})
 		if a.status != 400 || a.reason() != "card_number_forbidden" || source != "" && a.text("source") != source ||
