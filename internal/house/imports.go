@@ -53,6 +53,7 @@ type Guard struct {
 	What    string   // for the message
 	Imports []string // import paths; a trailing slash covers everything below
 	Calls   []string // package.Name of the standard library
+	Methods []string // names that no other method has: only names are compared
 	GoStmt  bool     // the go statement
 	Rooms   []string // who may; a trailing slash covers everything below
 	Why     string
@@ -114,7 +115,8 @@ func (g Guard) touched(f *goFile) []ast.Node {
 				nodes = append(nodes, n)
 			}
 		case *ast.SelectorExpr:
-			if x, ok := n.X.(*ast.Ident); ok && slices.Contains(g.Calls, names[x.Name]+"."+n.Sel.Name) {
+			x, ok := n.X.(*ast.Ident)
+			if ok && slices.Contains(g.Calls, names[x.Name]+"."+n.Sel.Name) || slices.Contains(g.Methods, n.Sel.Name) {
 				nodes = append(nodes, n)
 			}
 		}

@@ -61,6 +61,7 @@ func TestGuards(t *testing.T) {
 			{What: "time", Calls: []string{"time.Now"}, Rooms: []string{"clock"}},
 			{What: "a driver", Imports: []string{"example.com/pg/", "database/sql"}, Rooms: []string{"storage/"}},
 			{What: "go", GoStmt: true},
+			{What: "a secret", Methods: []string{"RevealIt"}},
 		})
 	}
 	tree := Tree{
@@ -72,11 +73,12 @@ func TestGuards(t *testing.T) {
 	}
 	holds(t, tree, rule)
 	tree["internal/a/a.go"] = lines("package a", `import clock "time"`, `import _ "example.com/pg/v5/pool"`,
-		"var x = clock.Now()", "func f() {", "go f()", "}")
+		"var x = clock.Now()", "func f() {", "go f()", "}", "var y = f().z.RevealIt()")
 	holds(t, tree, rule,
 		"internal/a/a.go:4: must not touch time",
 		"internal/a/a.go:3: must not touch a driver",
-		"internal/a/a.go:6: must not touch go")
+		"internal/a/a.go:6: must not touch go",
+		"internal/a/a.go:8: must not touch a secret")
 	tree["internal/clock/clock.go"] = lines("package clock")
 	delete(tree, "internal/a/a.go")
 	holds(t, tree, rule, "internal/house/rooms.go: take it off the list")

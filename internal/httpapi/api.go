@@ -3,7 +3,8 @@
 // nothing about money.
 //
 // The order of checks, whoever fails first answers: route, method, key, rate, size, content type,
-// idempotency header, JSON, fields in the seed's order; then, in the machine: stored key, id, state, amount.
+// idempotency header, card numbers, JSON, fields in the seed's order; then, in the machine: stored key, id,
+// state, amount.
 package httpapi
 
 import (

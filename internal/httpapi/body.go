@@ -30,7 +30,8 @@ type body struct {
 	decoder jsontext.Decoder
 }
 
-// receive reads the body and checks size, content type and idempotency header, in this order.
+// receive reads the body and checks size, content type, idempotency header and that neither holds a card
+// number, in this order.
 func (c *call) receive() problem {
 	switch err := c.body.read(c.request.Body, c.request.ContentLength); {
 	case errors.Is(err, errTooLarge):
@@ -43,8 +44,10 @@ func (c *call) receive() problem {
 		return problem{reason: reject.ContentTypeNotJSON, source: "Content-Type"}
 	}
 	key, no := idempotencyKey(c.request.Header["Idempotency-Key"], c.route.Idempotency)
-	c.key = key
-	return no
+	if c.key = key; no.reason != "" {
+		return no
+	}
+	return c.guard()
 }
 
 // bodiless reports whether no body was sent where none is needed: then nobody asks what type it is.

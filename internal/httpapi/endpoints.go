@@ -38,7 +38,8 @@ func endpointRoutes() []Route {
 			serve: onEndpoint((*API).rotateSecret)},
 		{Method: post, Template: endpointPath + "/test", Body: true, serve: onEndpoint((*API).testEndpoint)},
 		{Method: post, Template: endpointPath + "/replay", Body: true, serve: onEndpoint((*API).replay)},
-		{Method: get, Template: endpointPath + "/deliveries", serve: onEndpoint((*API).listDeliveries)},
+		{Method: get, Template: endpointPath + "/deliveries", Query: true,
+			serve: onEndpoint((*API).listDeliveries)},
 		{Method: get, Template: endpointPath + "/deliveries/{delivery_id}", serve: onEndpoint((*API).getDelivery)},
 	}
 }

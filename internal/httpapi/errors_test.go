@@ -59,8 +59,9 @@ Every error is JSON in Plexy's envelope with two fields of ours:
   ` + "`Original-Request-Id`" + `.
 
 A request is checked in this order, and the first fault is the answer: route, method, key, rate, size, content
-type, idempotency header, JSON, the fields ` + "`amount`, `phoneNumber`, `iin`, `orderReference`" + ` and
-` + "`currency`" + `, stored idempotency key, id, state, amount.
+type, idempotency header, card numbers where none may be, JSON, the fields
+` + "`amount`, `phoneNumber`, `iin`, `orderReference` and `currency`" + `, stored idempotency key, id,
+state, amount.
 
 ## Reasons
 

@@ -89,13 +89,19 @@ func (d *dial) overtaken(ctx context.Context, merchant string) {
 	}
 }
 
-// perform reads the body, where there is one, and lets the route answer.
+// perform reads the body, where there is one, looks at the query, where one is read, and lets the route
+// answer.
 func (a *API) perform(c *call) {
-	if c.route.Body {
-		if no := c.receive(); no.reason != "" {
-			refuse(c.Exchange, no)
-			return
-		}
+	var no problem
+	switch {
+	case c.route.Body:
+		no = c.receive()
+	case c.route.Query:
+		no = guardQuery(c.request.URL.RawQuery)
+	}
+	if no.reason != "" {
+		refuse(c.Exchange, no)
+		return
 	}
 	c.route.serve(a, c)
 }

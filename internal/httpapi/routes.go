@@ -29,6 +29,7 @@ type Route struct {
 	Template    string // as in the API description; a name in braces stands for one path segment
 	Idempotency Idempotency
 	Body        bool // whether the route reads a JSON body
+	Query       bool // whether it reads parameters of the query; a route with a body reads none
 	Waits       bool // whether it may wait for news
 	Sandbox     bool // whether it exists in a sandbox only
 	Open        bool // whether it needs no API key: it tells what is in the documentation
@@ -64,9 +65,11 @@ func init() { // not an initializer: the handlers lead back to the table
 			serve: (*API).get},
 		{Method: http.MethodGet, Template: "/v1/wallet/transaction/" + idSegment + "/explain",
 			serve: (*API).explain},
-		{Method: http.MethodGet, Template: "/v1/wallet/transactions/", Operation: "list", serve: (*API).list},
-		{Method: http.MethodGet, Template: "/v1/wallet/transactions", Operation: "list", serve: (*API).list},
-		{Method: http.MethodGet, Template: "/v1/events", Waits: true, serve: (*API).feed},
+		{Method: http.MethodGet, Template: "/v1/wallet/transactions/", Query: true, Operation: "list",
+			serve: (*API).list},
+		{Method: http.MethodGet, Template: "/v1/wallet/transactions", Query: true, Operation: "list",
+			serve: (*API).list},
+		{Method: http.MethodGet, Template: "/v1/events", Query: true, Waits: true, serve: (*API).feed},
 		{Method: http.MethodGet, Template: "/v1/events/{event_id}", serve: (*API).event},
 		{Method: http.MethodGet, Template: "/v1/sandbox/clock", Sandbox: true, serve: (*API).showClock},
 		{Method: http.MethodPost, Template: "/v1/sandbox/clock", Sandbox: true, Body: true,
@@ -74,7 +77,8 @@ func init() { // not an initializer: the handlers lead back to the table
 		{Method: http.MethodGet, Template: "/v1/sandbox/values", Sandbox: true, Open: true,
 			serve: (*API).showMagic},
 		{Method: http.MethodGet, Template: "/sandbox", Sandbox: true, Open: true, serve: (*API).showPage},
-		{Method: http.MethodGet, Template: "/v1/sandbox/outbox", Sandbox: true, serve: (*API).outbox},
+		{Method: http.MethodGet, Template: "/v1/sandbox/outbox", Query: true, Sandbox: true,
+			serve: (*API).outbox},
 	}
 	routes = append(routes, endpointRoutes()...)
 }

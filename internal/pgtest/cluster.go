@@ -138,6 +138,10 @@ func (c *Cluster) Database(t testing.TB) string {
 	return create(t, c.URL())
 }
 
+// Folder is where the server keeps everything: pages, write-ahead log, its own log. What it has in memory
+// only comes there with a checkpoint.
+func (c *Cluster) Folder() string { return c.dir }
+
 // Log returns what the server has written so far, for a test that has to explain a failure.
 func (c *Cluster) Log() string {
 	b, err := os.ReadFile(c.logFile())

@@ -78,6 +78,11 @@ func newIndexer(handle *keyset.Handle) (*indexer, error) {
 func (x *indexer) index(purpose, value string) Index {
 	k := x.ready.Get().(*keyed)
 	k.message = appendBound(k.message[:0], purpose, value)
+	return x.finish(k)
+}
+
+// finish makes the index of k's message, and gives k back.
+func (x *indexer) finish(k *keyed) Index {
 	k.mac.Reset()
 	_, _ = k.mac.Write(k.message) // a hash never fails
 	output := k.mac.Sum(k.output[:0])

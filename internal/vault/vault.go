@@ -1,4 +1,5 @@
-// Package vault seals personal data at rest and finds it again without opening it.
+// Package vault seals personal data and card numbers at rest and finds them again without opening them. It
+// holds the RSA keys of direct payments, too, and opens what clients encrypted under them.
 //
 // Each value that identifies a person, an IIN or a phone number, is stored in two forms and never in clear.
 // Sealed: AES-256-GCM with the field's purpose and the record's id as associated data, so that a sealed

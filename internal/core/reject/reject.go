@@ -72,6 +72,7 @@ const (
 	FaultInvalid          Reason = "fault_invalid"
 	EventsSwept           Reason = "events_swept"
 	FormatInvalid         Reason = "format_invalid"
+	CardNumberForbidden   Reason = "card_number_forbidden"
 )
 
 // Refusals of the machine, in order of precedence.
@@ -145,6 +146,8 @@ var table = []Row{
 	{ContentTypeNotJSON, Unsupported, "The body must be application/json."},
 	{IdempotencyKeyMissing, Invalid, "The Idempotency-Key header is required here."},
 	{IdempotencyKeyInvalid, Invalid, "The Idempotency-Key header must be 1 to 255 visible ASCII characters."},
+	{CardNumberForbidden, Invalid,
+		"This looks like a card number, which may stand in the fields of a card only; nothing was kept of it."},
 	{BodyInvalid, Invalid, "The body must be one JSON object with each name once."},
 	{AmountInvalid, Invalid, "amount must be a positive integer in minor units."},
 	{PhoneInvalid, Invalid, "phoneNumber must be a Kazakh phone number."},
