@@ -30,6 +30,8 @@ var mayImport = map[string][]string{
 
 	"sandbox": {"core/"},
 
+	"connector": {"core/money"},
+
 	"storage":                recordRooms,
 	"storage/sqlstore":       append([]string{"id", "storage"}, recordRooms...),
 	"storage/sqlite":         append([]string{"storage/sqlite/logfile"}, keeperRooms...),
