@@ -57,6 +57,8 @@ type Order struct {
 	Operation string
 	// Payment is the id of the payment that the operation belongs to, a UUID as text.
 	Payment string
+	// Merchant is our id of the merchant; what the acquirer calls it is in Acceptor.
+	Merchant string
 	// At is when the operation was decided, in microseconds since 1970 in UTC: as stable as its id, so what is
 	// made from it (dates, trace numbers) is the same when the operation is repeated or asked after.
 	At       int64

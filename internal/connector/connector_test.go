@@ -122,6 +122,10 @@ func TestVerdicts(t *testing.T) {
 			t.Errorf("%s %s is %d, want %d", c.status, c.reason, got, c.want)
 		}
 	}
+	broken := connector.Proof{Status: connector.Unavailable, Challenged: true}
+	if broken.Verdict() != connector.Refuse {
+		t.Error("a challenge that broke off may be followed by an authorization")
+	}
 	for reason, want := range map[connector.StatusReason]bool{"01": true, "26": true, "": false, "00": false,
 		"27": false, "1": false, "x1": false} {
 		if (reason.Words() != "") != want {

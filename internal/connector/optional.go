@@ -167,11 +167,14 @@ const (
 )
 
 // Verdict is the house's reading of the status: Y and A proceed; U, and N because the card is not enrolled
-// (reason 13), are at the merchant's risk; everything else is refused, also what is not over.
+// (reason 13), are at the merchant's risk. Everything else is refused, also what is not over, and a challenge
+// that was begun and broke off: somebody may not have wanted it to end.
 func (p Proof) Verdict() Verdict {
 	switch {
 	case p.Status == Authenticated || p.Status == Attempted:
 		return Proceed
+	case p.Challenged:
+		return Refuse
 	case p.Status == Unavailable, p.Status == NotProven && p.Reason == ReasonNotEnrolled:
 		return Unshifted
 	}
