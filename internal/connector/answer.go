@@ -1,5 +1,7 @@
 package connector
 
+import "errors"
+
 // Outcome is what became of an operation. There is no word for failure: what is not known is Unknown.
 type Outcome uint8
 
@@ -26,6 +28,29 @@ func (o Outcome) String() string {
 		return outcomeNames[o]
 	}
 	return outcomeNames[Unknown]
+}
+
+// ParseOutcome reads the name of an outcome; false for what is none.
+func ParseOutcome(name string) (Outcome, bool) {
+	for i, known := range outcomeNames {
+		if name == known {
+			return Outcome(i), true
+		}
+	}
+	return Unknown, false
+}
+
+// MarshalText writes the name.
+func (o Outcome) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
+
+// UnmarshalText reads the name.
+func (o *Outcome) UnmarshalText(name []byte) error {
+	known, ok := ParseOutcome(string(name))
+	if !ok {
+		return errors.New("not the name of an outcome")
+	}
+	*o = known
+	return nil
 }
 
 // Final reports whether no other outcome can follow.

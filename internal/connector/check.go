@@ -49,3 +49,16 @@ func (c Change) Check() error {
 	}
 	return nil
 }
+
+// Check is Order.Check for a payout: there is an amount, and a card or a token.
+func (d Disbursement) Check() error {
+	switch err := d.Order.Check(); {
+	case err != nil:
+		return err
+	case d.Amount == 0:
+		return fmt.Errorf("amount: zero")
+	case (d.Card.Number == Number{}) == (d.Token == ""):
+		return fmt.Errorf("card: want a number or a token, and not both")
+	}
+	return nil
+}

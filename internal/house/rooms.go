@@ -30,7 +30,9 @@ var mayImport = map[string][]string{
 
 	"sandbox": {"core/"},
 
-	"connector": {"core/money"},
+	"connector":               {"core/money"},
+	"connector/sandbox":       {"clock", "connector", "core/money", "sandbox", "storage"},
+	"connector/connectortest": {"connector", "core/money"},
 
 	"storage":                recordRooms,
 	"storage/sqlstore":       append([]string{"id", "storage"}, recordRooms...),
@@ -71,7 +73,8 @@ var mayImport = map[string][]string{
 
 // proofRooms are the rooms, tests aside, that prove and measure instead of shipping.
 var proofRooms = []string{
-	"bench", "house", "house/", "pgtest", "pgtest/", "proof", "sim", "storage/storagetest",
+	"bench", "connector/connectortest", "house", "house/", "pgtest", "pgtest/", "proof", "sim",
+	"storage/storagetest",
 }
 
 // coreLibrary is all of the standard library that the money core may import: nothing in it reads, writes,
