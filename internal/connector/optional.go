@@ -54,8 +54,8 @@ type Disbursement struct {
 type Authenticator interface {
 	// Start asks the directory whether the card takes part, and how.
 	Start(ctx context.Context, a Authentication) Step
-	// Continue goes on after the browser did what the step before asked of it. A session that is not its own,
-	// or too old, is a Done step with an Unavailable proof.
+	// Continue goes on after the browser did what the step before asked of it. The same arguments lead to the
+	// same step. A session that is not its own, or too old, is Done with an Unavailable proof.
 	Continue(ctx context.Context, session string, r Return) Step
 }
 
@@ -102,12 +102,13 @@ const (
 	Done      StepKind = iota // Proof says what came of it
 	Method                    // post Form into a hidden frame, wait up to 10 seconds, Continue
 	Challenge                 // post Form in the payer's window or a frame, Continue with what it posts back
+	Silence                   // nobody answered: the same call may be made again
 )
 
 // Step is where an authentication stands.
 type Step struct {
 	Kind    StepKind
-	Session string // for Continue; sealed or signed by the connector, at most 2048 characters, fit for a form
+	Session string // for Continue; sealed or signed by the connector, at most 4096 characters, fit for a form
 	Form    Form   // of Method and Challenge
 	Proof   Proof  // of Done; of Challenge what is known already (status C, the ids)
 }

@@ -58,10 +58,11 @@ type Acquirer struct {
 }
 
 var (
-	_ connector.Connector = (*Acquirer)(nil)
-	_ connector.Callbacks = (*Acquirer)(nil)
-	_ connector.Tokens    = (*Acquirer)(nil)
-	_ connector.Payouts   = (*Acquirer)(nil)
+	_ connector.Connector     = (*Acquirer)(nil)
+	_ connector.Callbacks     = (*Acquirer)(nil)
+	_ connector.Authenticator = (*Acquirer)(nil)
+	_ connector.Tokens        = (*Acquirer)(nil)
+	_ connector.Payouts       = (*Acquirer)(nil)
 )
 
 // New returns the acquirer.
