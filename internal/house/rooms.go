@@ -128,8 +128,8 @@ var guards = []Guard{
 	{
 		What:    "HTTP",
 		Imports: []string{"net/http"},
-		Rooms: []string{"server", "httpapi", "web", "walletpage", "connector/sandbox/acs", "notify", "metric", "webhook",
-			"bench", "receiver"},
+		Rooms: []string{"server", "httpapi", "web", "walletpage", "connector/sandbox/acs", "notify", "metric",
+			"webhook", "bench", "receiver"},
 		Why: "doors, webhooks and gateways of messages speak HTTP; what is behind them does not know who asked",
 	},
 	{

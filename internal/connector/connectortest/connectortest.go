@@ -43,7 +43,7 @@ type World struct {
 	// Next makes trouble for the next call, and only for that.
 	Next func(Trouble)
 	// Restart returns a connector to the same acquirer that knows nothing of what went before. The acquirer has
-	// been restarted too.
+	// been restarted too, and Connector is not used any more.
 	Restart func() connector.Connector
 	// Books are the acquirer's, of the authorization with this operation id.
 	Books func(authorization string) Books

@@ -323,11 +323,12 @@ func payouts(w *trial) {
 		w.Errorf("first %+v, then %+v", first, got)
 	}
 	ask := connector.Inquiry{Order: d.Order, Verb: connector.Payout}
-	w.want(w.Restart().Inquire(w.Context(), ask), connector.Approved)
+	after := w.Restart()
+	w.want(after.Inquire(w.Context(), ask), connector.Approved)
 	ask.Order = w.order(amount)
-	w.want(w.Connector.Inquire(w.Context(), ask), connector.NotSent)
+	w.want(after.Inquire(w.Context(), ask), connector.NotSent)
 	d.Order = ask.Order
-	if got := p.PayOut(w.Context(), d); got.Outcome == connector.Approved {
+	if got := after.(connector.Payouts).PayOut(w.Context(), d); got.Outcome == connector.Approved {
 		w.Error("a payout that was said not to have been sent is approved")
 	}
 }

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
@@ -185,4 +186,33 @@ func (s step) answer(now int64) connector.Answer {
 		}
 	}
 	return answer
+}
+
+// Booked is what the bank has done of one authorization, in minor units: the truth that our books are
+// measured by.
+type Booked struct{ Authorized, Captured, Released, Refunded int64 }
+
+// Booked returns what the bank has done of an authorization; all zero for one that it does not have.
+func (a *Acquirer) Booked(ctx context.Context, authorization string) (b Booked, err error) {
+	kept, err := a.books.read(ctx, authorization)
+	now := a.options.Clock.Now()
+	for _, s := range kept.Steps {
+		if s.Outcome != connector.Approved || s.DecidedAt > now {
+			continue
+		}
+		switch s.Verb {
+		case connector.Authorize:
+			b.Authorized += s.Approved
+			if s.OneStep {
+				b.Captured += s.Approved
+			}
+		case connector.Capture:
+			b.Captured += s.Approved
+		case connector.Cancel:
+			b.Released += s.Approved
+		case connector.Refund:
+			b.Refunded += s.Approved
+		}
+	}
+	return b, err
 }

@@ -25,8 +25,8 @@ type Challenged struct {
 // Ended is a challenge that is over: the browser posts CRes to ReturnTo.
 type Ended struct{ ReturnTo, CRes string }
 
-// Open returns the challenge that a CReq opens: the payer has come from the shop. token is what the address of
-// the ACS ends in.
+// Open returns the challenge that a CReq opens: the payer has come from the shop. token is what the address
+// of the ACS ends in.
 func (a *Acquirer) Open(token, text string) (Challenged, error) {
 	t, err := a.open(token, forChallenge)
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"plexy/internal/connector"
 )
 
-// version is that of EMV 3-D Secure whose messages these are. They have the fields that the simulator looks at
-// or a 3-D Secure server would; what only a certified one needs is left out.
+// version is that of EMV 3-D Secure whose messages these are. They have the fields that the simulator looks
+// at or a 3-D Secure server would; what only a certified one needs is left out.
 const version = "2.2.0"
 
 // The message types.

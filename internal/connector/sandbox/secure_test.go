@@ -49,7 +49,8 @@ func challenge(t *testing.T, r *rig, s connector.Step, codes []string, cancelled
 		t.Fatalf("the challenge ends with %+v, %v", end, err)
 	}
 	first := r.Continue(t.Context(), s.Session, connector.Return{CRes: end.CRes})
-	if again := r.Continue(t.Context(), s.Session, connector.Return{CRes: end.CRes}); again.Proof != first.Proof {
+	again := r.Continue(t.Context(), s.Session, connector.Return{CRes: end.CRes})
+	if again.Proof != first.Proof {
 		t.Errorf("the same CRes is read as %+v and as %+v", first.Proof, again.Proof)
 	}
 	if first.Kind != connector.Done || !first.Proof.Challenged {

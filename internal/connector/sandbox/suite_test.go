@@ -1,11 +1,10 @@
 package sandbox_test
 
 import (
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/go-json-experiment/json"
 
 	"plexy/internal/clock"
 	"plexy/internal/connector"
@@ -15,6 +14,7 @@ import (
 	magic "plexy/internal/sandbox"
 	"plexy/internal/storage"
 	"plexy/internal/storage/memory"
+	"plexy/internal/storage/sqlite"
 )
 
 // noon is a moment in 2026, in microseconds.
@@ -57,74 +57,74 @@ func card(t *testing.T, digits, cvv string) connector.Card {
 	return c
 }
 
-// books adds up what the bank has written.
-func (r *rig) books(t *testing.T, id string) (b connectortest.Books) {
-	t.Helper()
-	row, err := r.store.BankRow(t.Context(), id)
-	if err != nil {
-		return b
-	}
-	var kept struct {
-		Steps []struct {
-			Verb     connector.Verb    `json:"verb"`
-			Outcome  connector.Outcome `json:"outcome"`
-			Approved int64             `json:"approved"`
-			OneStep  bool              `json:"oneStep"`
-		} `json:"steps"`
-	}
-	if err := json.Unmarshal(row.Body, &kept); err != nil {
-		t.Fatal(err)
-	}
-	for _, s := range kept.Steps {
-		if s.Outcome != connector.Approved {
-			continue
-		}
-		switch s.Verb {
-		case connector.Authorize:
-			b.Authorized += s.Approved
-			if s.OneStep {
-				b.Captured += s.Approved
+// TestItKeepsTheContract in memory, and with the bank's books in a database that is closed and opened again.
+func TestItKeepsTheContract(t *testing.T) {
+	t.Run("memory", func(t *testing.T) {
+		connectortest.Run(t, func(t *testing.T) connectortest.World {
+			store := memory.New()
+			return worldOf(t, func() storage.Bank { return store })
+		})
+	})
+	t.Run("sqlite", func(t *testing.T) {
+		connectortest.Run(t, func(t *testing.T) connectortest.World {
+			path := filepath.Join(t.TempDir(), "plexy.db")
+			if _, err := sqlite.Migrate(t.Context(), path, false); err != nil {
+				t.Fatal(err)
 			}
-		case connector.Capture:
-			b.Captured += s.Approved
-		case connector.Cancel:
-			b.Released += s.Approved
-		case connector.Refund:
-			b.Refunded += s.Approved
-		}
-	}
-	return b
+			var store *sqlite.Store
+			t.Cleanup(func() { _ = store.Close() })
+			return worldOf(t, func() storage.Bank {
+				if store != nil {
+					if err := store.Close(); err != nil {
+						t.Fatal(err)
+					}
+				}
+				var err error
+				if store, err = sqlite.Open(t.Context(), sqlite.Config{Path: path}); err != nil {
+					t.Fatal(err)
+				}
+				return store
+			})
+		})
+	})
 }
 
-func TestItKeepsTheContract(t *testing.T) {
-	connectortest.Run(t, func(t *testing.T) connectortest.World {
-		r := newRig(t)
-		var next magic.Dial
-		var mu sync.Mutex
-		r.options.Fault = func(string) magic.Dial { // one call, then none
-			mu.Lock()
-			defer mu.Unlock()
-			d := next
-			next = magic.Dial{}
-			return d
-		}
-		return connectortest.World{
-			Connector: sandbox.New(r.options),
-			Good:      card(t, "4242424242424242", "123"), Bad: card(t, "5105105105105100", "123"),
-			Currency: money.KZT, Now: noon,
-			Acceptor: connector.Acceptor{Merchant: "SUITE", Terminal: "T1"},
-			Next: func(trouble connectortest.Trouble) {
-				next = magic.Dial{Operation: magic.Acquirer, Fault: map[connectortest.Trouble]magic.Fault{
-					connectortest.Vanish: magic.NotSent, connectortest.LoseAnswer: magic.LostAnswer,
-					connectortest.Stall: magic.Slow, connectortest.TurnAway: magic.Error503,
-					connectortest.Twice: magic.Duplicated,
-				}[trouble], Seconds: 3600}
-			},
-			Restart: func() connector.Connector {
-				r.options.Books = r.store
-				return sandbox.New(r.options)
-			},
-			Books: func(id string) connectortest.Books { return r.books(t, id) },
-		}
-	})
+// worldOf is a world whose bank keeps its books in what open returns, also after a restart.
+func worldOf(t *testing.T, open func() storage.Bank) connectortest.World {
+	t.Helper()
+	r := newRig(t)
+	var mu sync.Mutex
+	var next magic.Dial
+	r.options.Fault = func(string) magic.Dial { // one call, then none
+		mu.Lock()
+		defer mu.Unlock()
+		d := next
+		next = magic.Dial{}
+		return d
+	}
+	var bank *sandbox.Acquirer
+	restart := func() connector.Connector {
+		r.options.Books = open()
+		bank = sandbox.New(r.options)
+		return bank
+	}
+	return connectortest.World{
+		Connector: restart(), Restart: restart,
+		Good: card(t, "4242424242424242", "123"), Bad: card(t, "5105105105105100", "123"),
+		Currency: money.KZT, Now: noon, Acceptor: connector.Acceptor{Merchant: "SUITE", Terminal: "T1"},
+		Next: func(trouble connectortest.Trouble) {
+			next = magic.Dial{Operation: magic.Acquirer, Fault: map[connectortest.Trouble]magic.Fault{
+				connectortest.Vanish: magic.NotSent, connectortest.LoseAnswer: magic.LostAnswer,
+				connectortest.Stall: magic.Slow, connectortest.TurnAway: magic.Error503,
+				connectortest.Twice: magic.Duplicated,
+			}[trouble], Seconds: 3600}
+		},
+		Books: func(id string) connectortest.Books {
+			b, err := bank.Booked(t.Context(), id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return connectortest.Books(b)
+		},
+	}
 }

@@ -69,8 +69,8 @@ func (a *Acquirer) cipher() cipher.AEAD {
 	return sealer
 }
 
-// seal writes a ticket for a purpose. The nonce is a keyed digest of what is sealed: no two tickets share one,
-// and the same ticket looks the same, so that a repeated call has the same answer.
+// seal writes a ticket for a purpose. The nonce is a keyed digest of what is sealed: no two tickets share
+// one, and the same ticket looks the same, so that a repeated call has the same answer.
 func (a *Acquirer) seal(t ticket, purpose string) string {
 	t.Purpose = purpose
 	plain, err := json.Marshal(t)
