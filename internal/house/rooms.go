@@ -32,7 +32,7 @@ var mayImport = map[string][]string{
 
 	"connector":               {"core/money"},
 	"connector/sandbox":       {"clock", "connector", "core/money", "sandbox", "storage"},
-	"connector/sandbox/acs":   {"connector/sandbox", "core/money", "sandbox", "server"},
+	"connector/sandbox/acs":   {"connector/sandbox", "locale", "sandbox", "server"},
 	"connector/connectortest": {"connector", "core/money"},
 
 	"storage":                recordRooms,

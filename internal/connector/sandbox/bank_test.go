@@ -3,17 +3,21 @@ package sandbox_test
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"plexy/internal/clock"
 	"plexy/internal/connector"
 	"plexy/internal/connector/sandbox"
 	"plexy/internal/core/money"
 	magic "plexy/internal/sandbox"
 	"plexy/internal/storage"
+	"plexy/internal/storage/memory"
+	"plexy/internal/storage/sqlite"
 )
 
 var made atomic.Int64
@@ -302,4 +306,70 @@ func (g *gate) SaveBankRows(ctx context.Context, rows []storage.BankRow) ([]bool
 	g.writes++
 	g.rows += len(rows)
 	return g.Bank.SaveBankRows(ctx, rows)
+}
+
+// TestBooksThatFail: nobody knows then, and whoever comes later is served.
+func TestBooksThatFail(t *testing.T) {
+	r := newRig(t)
+	trouble := &broken{Bank: r.store, fail: true}
+	r.options.Books = trouble
+	acquirer := sandbox.New(r.options)
+	a := connector.Authorization{Order: order(500), Card: card(t, "4242424242424242", "")}
+	ask := connector.Inquiry{Order: a.Order, Verb: connector.Authorize}
+	for _, got := range []connector.Answer{
+		acquirer.Authorize(t.Context(), a), acquirer.Inquire(t.Context(), ask),
+	} {
+		if got.Outcome != connector.Unknown || got.Note == "" {
+			t.Errorf("%+v", got)
+		}
+	}
+	trouble.fail = false
+	if got := acquirer.Authorize(t.Context(), a); got.Outcome != connector.Approved {
+		t.Errorf("%+v", got)
+	}
+}
+
+// broken is a bank that cannot write.
+type broken struct {
+	storage.Bank
+	fail bool
+}
+
+func (b *broken) SaveBankRows(ctx context.Context, rows []storage.BankRow) ([]bool, error) {
+	if b.fail {
+		return nil, storage.ErrUncertain
+	}
+	return b.Bank.SaveBankRows(ctx, rows)
+}
+
+// BenchmarkAuthorize is what the pretend bank itself costs a payment.
+func BenchmarkAuthorize(b *testing.B) {
+	path := filepath.Join(b.TempDir(), "plexy.db")
+	if _, err := sqlite.Migrate(b.Context(), path, false); err != nil {
+		b.Fatal(err)
+	}
+	file, err := sqlite.Open(b.Context(), sqlite.Config{Path: path})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer file.Close()
+	number, err := connector.NewNumber("4242424242424242")
+	if err != nil {
+		b.Fatal(err)
+	}
+	for name, store := range map[string]storage.Bank{"memory": memory.New(), "sqlite": file} {
+		b.Run(name, func(b *testing.B) {
+			acquirer := sandbox.New(sandbox.Options{Books: store, Clock: clock.NewManual(noon)})
+			b.SetParallelism(64)
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					a := connector.Authorization{Order: order(500), Card: connector.Card{
+						Number: number, Month: 12, Year: 2029}}
+					if got := acquirer.Authorize(b.Context(), a); got.Outcome != connector.Approved {
+						b.Errorf("%+v", got)
+					}
+				}
+			})
+		})
+	}
 }

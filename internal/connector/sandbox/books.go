@@ -26,6 +26,8 @@ type books struct {
 	writing bool
 }
 
+var errNotWritten = errors.New("the writer did not come back")
+
 // saving is an account on its way into the storage.
 type saving struct {
 	row   storage.BankRow
@@ -101,13 +103,24 @@ func (b *books) write(ctx context.Context, batch []*saving) {
 	rows := make([]storage.BankRow, len(batch))
 	for i, s := range batch {
 		rows[i] = s.row
+		s.err = errNotWritten // unless what follows returns
 	}
+	defer b.handOn(batch, writer)
+	// It writes for others, so it has the whole time however long it waited itself.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bankLimit)
+	defer cancel()
 	saved, err := b.storage.SaveBankRows(ctx, rows)
 	for i, s := range batch {
 		s.err = err
 		if err == nil {
 			s.saved = saved[i]
 		}
+	}
+}
+
+// handOn lets those go whose accounts were written, and gives the pen to the next one who waits.
+func (b *books) handOn(batch []*saving, writer *saving) {
+	for _, s := range batch {
 		if s != writer {
 			s.turn <- false
 		}

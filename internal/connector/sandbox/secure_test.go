@@ -308,3 +308,29 @@ func TestAuthenticationsThatCannotBe(t *testing.T) {
 		}
 	}
 }
+
+// FuzzWhatBrowsersBring: whatever it is, nothing breaks and nobody is authenticated by it.
+func FuzzWhatBrowsersBring(f *testing.F) {
+	f.Add("", "", "")
+	f.Add("e30", "eyJtZXNzYWdlVHlwZSI6IkNSZXMifQ", "e30=")
+	f.Fuzz(func(t *testing.T, session, message, signature string) {
+		r := newRig(t)
+		s := r.Start(t.Context(), authentication(t, "4111111111111111"))
+		for _, with := range []string{session, s.Session} {
+			p := r.Continue(t.Context(), with, connector.Return{CRes: message, MethodDone: session}).Proof
+			if p.Status != connector.Unavailable || p.Value != "" {
+				t.Errorf("%+v", p)
+			}
+		}
+		if _, err := r.Open(token(s.Form.URL), message); err == nil {
+			t.Error("it opens a challenge")
+		}
+		if _, err := r.Open(session, fieldOf(s.Form, "creq")); err == nil {
+			t.Error("it is the address of a challenge")
+		}
+		_, err := r.Callback(func(string) string { return signature }, []byte(message))
+		if err == nil {
+			t.Error("it is a callback")
+		}
+	})
+}

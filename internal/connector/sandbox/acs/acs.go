@@ -8,17 +8,53 @@ package acs
 import (
 	"bytes"
 	"crypto/sha256"
+	"embed"
 	"encoding/base64"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/a-h/templ"
 
 	"plexy/internal/connector/sandbox"
+	"plexy/internal/locale"
+	magic "plexy/internal/sandbox"
 	"plexy/internal/server"
 )
+
+//go:embed texts
+var files embed.FS
+
+// catalogue is read when the first page is asked for.
+var catalogue = sync.OnceValue(func() locale.Catalogue {
+	folder, err := fs.Sub(files, "texts")
+	if err == nil {
+		var c locale.Catalogue
+		if c, err = locale.Read(folder); err == nil {
+			return c
+		}
+	}
+	panic("acs: the texts that are embedded cannot be read: " + err.Error())
+})
+
+// words are the texts in the language that the browser prefers.
+type words struct{ locale.Language }
+
+func (w words) T(key string, pairs ...string) string {
+	return catalogue().Text(w.Language, key, pairs...)
+}
+
+// hint says what to choose: both codes where several are right.
+func (w words) hint(texts string) string {
+	pairs := []string{"right", magic.CodeRight, "wrong", magic.CodeWrong}
+	if texts == "multi" {
+		pairs = append(pairs, "also", magic.CodeAlsoRight)
+	}
+	return w.T(texts+".hint", pairs...)
+}
 
 // Path is where the pages are; mount them there. Options.Address of the acquirer is the site's address and
 // this path.
@@ -62,16 +98,16 @@ func (p Pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}[page]
 	switch {
 	case !known || token == "":
-		sorry(w, r, http.StatusNotFound, "There is no such page.")
+		sorry(w, r, http.StatusNotFound, "missing")
 		return
 	case r.Method != http.MethodPost:
 		w.Header().Set("Allow", http.MethodPost)
-		sorry(w, r, http.StatusMethodNotAllowed, "This page opens when a shop sends you here.")
+		sorry(w, r, http.StatusMethodNotAllowed, "method")
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if r.ParseForm() != nil || len(r.PostForm.Get("threeDSSessionData")) > maxSessionData {
-		sorry(w, r, http.StatusBadRequest, "The form cannot be read.")
+		sorry(w, r, http.StatusBadRequest, "form")
 		return
 	}
 	serve(w, r, token)
@@ -96,33 +132,34 @@ func (p Pages) challenge(w http.ResponseWriter, r *http.Request, token string) {
 		return
 	}
 	show(w, r, view{
-		Title: "Back to the shop", ReturnTo: end.ReturnTo, Script: true,
-		Main: back(end.ReturnTo, []field{{"cres", end.CRes}, {"threeDSSessionData", f.SessionData}}),
+		Title: "title.back", ReturnTo: end.ReturnTo, Script: true,
+		Main: back(in(r), end.ReturnTo, []field{{"cres", end.CRes}, {"threeDSSessionData", f.SessionData}}),
 	})
 }
 
 func (p Pages) ask(w http.ResponseWriter, r *http.Request, f form, c sandbox.Challenged, err error) {
 	if err != nil {
-		sorry(w, r, http.StatusBadRequest, "This is no authentication of this bank. Go back to the shop.")
+		sorry(w, r, http.StatusBadRequest, "foreign")
 		return
 	}
 	f.Action = Path + "/challenge/" + c.Token
-	show(w, r, view{Title: "Confirm your payment", Main: question(f, c)})
+	show(w, r, view{Title: "title.ask", Main: question(in(r), f, c)})
 }
 
 // method is the page in a hidden frame: it would look at the browser, and reports back at once.
 func (p Pages) method(w http.ResponseWriter, r *http.Request, token string) {
 	to, data, err := p.Bank.Visit(token)
 	if err != nil {
-		sorry(w, r, http.StatusBadRequest, "This is no authentication of this bank.")
+		sorry(w, r, http.StatusBadRequest, "foreign")
 		return
 	}
 	if to == "" {
-		show(w, r, view{Title: "Seen", Main: nothing()})
+		show(w, r, view{Title: "title.seen", Main: nothing(in(r))})
 		return
 	}
 	show(w, r, view{
-		Title: "Seen", ReturnTo: to, Script: true, Main: back(to, []field{{"threeDSMethodData", data}}),
+		Title: "title.seen", ReturnTo: to, Script: true,
+		Main: back(in(r), to, []field{{"threeDSMethodData", data}}),
 	})
 }
 
@@ -133,15 +170,18 @@ type field struct{ Name, Value string }
 
 // view is one page.
 type view struct {
-	Title    string
+	Title    string // its text's key
 	ReturnTo string // where its form goes, besides here; "" for nowhere
 	Script   bool   // its form sends itself
 	Status   int    // 0 for 200
 	Main     templ.Component
 }
 
-func sorry(w http.ResponseWriter, r *http.Request, status int, text string) {
-	show(w, r, view{Title: "This does not work", Status: status, Main: apology(text)})
+// in is how to say things to whoever sent a request.
+func in(r *http.Request) words { return words{locale.Accepted(r.Header.Get("Accept-Language"))} }
+
+func sorry(w http.ResponseWriter, r *http.Request, status int, what string) {
+	show(w, r, view{Title: "title.sorry", Status: status, Main: apology(in(r), what)})
 }
 
 // show sends a page. It may be framed by every site, as the challenge of a bank is; it loads nothing, runs
@@ -154,7 +194,7 @@ func show(w http.ResponseWriter, r *http.Request, v view) {
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cache-Control", "no-store")
 	var b bytes.Buffer
-	if err := layout(v).Render(r.Context(), &b); err != nil {
+	if err := layout(in(r), v).Render(r.Context(), &b); err != nil {
 		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 		return
 	}

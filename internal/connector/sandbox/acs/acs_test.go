@@ -15,6 +15,7 @@ import (
 	"plexy/internal/connector/sandbox"
 	"plexy/internal/connector/sandbox/acs"
 	"plexy/internal/core/money"
+	"plexy/internal/locale"
 	"plexy/internal/storage/memory"
 )
 
@@ -58,6 +59,7 @@ func (r rig) post(address string, form url.Values) *httptest.ResponseRecorder {
 	}
 	request := httptest.NewRequest(http.MethodPost, to.Path, strings.NewReader(form.Encode()))
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	request.Header.Set("Accept-Language", "en")
 	w := httptest.NewRecorder()
 	acs.Pages{Bank: r.bank}.ServeHTTP(w, request)
 	return w
@@ -103,7 +105,8 @@ func TestAChallengeWithoutScript(t *testing.T) {
 	} {
 		s := r.start(digits)
 		w := r.post(s.Form.URL, values(s.Form))
-		if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "12345.67 KZT") ||
+		amount := locale.English.Amount(1_234_567, money.KZT)
+		if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), amount) ||
 			!strings.Contains(w.Body.String(), digits[12:]) || strings.Contains(w.Body.String(), digits) {
 			t.Fatalf("%s: %d %s", digits, w.Code, w.Body)
 		}
@@ -184,6 +187,26 @@ func TestThePolicy(t *testing.T) {
 	}
 	if strings.Contains(ask.Header().Get("Content-Security-Policy"), "script-src") {
 		t.Error("the challenge runs scripts")
+	}
+}
+
+// TestLanguages: the page speaks the one that the browser prefers.
+func TestLanguages(t *testing.T) {
+	r := newRig(t, "http://bank.test", "https://shop.test")
+	for _, digits := range []string{"4200000000000000", "5283901669012672", "5440382741349178"} {
+		s := r.start(digits)
+		for language, want := range map[string]string{"ru-RU": "Подтвердите", "kk": "растаңыз", "en": "Confirm"} {
+			request := httptest.NewRequest(http.MethodPost, strings.TrimPrefix(s.Form.URL, "http://bank.test"),
+				strings.NewReader(values(s.Form).Encode()))
+			request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			request.Header.Set("Accept-Language", language)
+			w := httptest.NewRecorder()
+			acs.Pages{Bank: r.bank}.ServeHTTP(w, request)
+			if !strings.Contains(w.Body.String(), want) ||
+				!strings.Contains(w.Body.String(), `<html lang="`+language[:2]+`">`) {
+				t.Errorf("%s in %s: %s", digits, language, w.Body)
+			}
+		}
 	}
 }
 
