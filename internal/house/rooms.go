@@ -30,6 +30,11 @@ var mayImport = map[string][]string{
 
 	"sandbox": {"core/"},
 
+	"connector":               {"core/money"},
+	"connector/sandbox":       {"clock", "connector", "core/money", "sandbox", "storage"},
+	"connector/sandbox/acs":   {"connector/sandbox", "locale", "sandbox", "server"},
+	"connector/connectortest": {"connector", "core/money"},
+
 	"storage":                recordRooms,
 	"storage/sqlstore":       append([]string{"id", "storage"}, recordRooms...),
 	"storage/sqlite":         append([]string{"storage/sqlite/logfile"}, keeperRooms...),
@@ -69,7 +74,8 @@ var mayImport = map[string][]string{
 
 // proofRooms are the rooms, tests aside, that prove and measure instead of shipping.
 var proofRooms = []string{
-	"bench", "house", "house/", "pgtest", "pgtest/", "proof", "sim", "storage/storagetest",
+	"bench", "connector/connectortest", "house", "house/", "pgtest", "pgtest/", "proof", "sim",
+	"storage/storagetest",
 }
 
 // revealsCVV is the only method that gives the digits of a CVV away. Rooms that may call it may not import
@@ -129,8 +135,8 @@ var guards = []Guard{
 	{
 		What:    "HTTP",
 		Imports: []string{"net/http"},
-		Rooms: []string{"server", "httpapi", "web", "walletpage", "notify", "metric", "webhook", "bench",
-			"receiver"},
+		Rooms: []string{"server", "httpapi", "web", "walletpage", "connector/sandbox/acs", "notify", "metric",
+			"webhook", "bench", "receiver"},
 		Why: "doors, webhooks and gateways of messages speak HTTP; what is behind them does not know who asked",
 	},
 	{

@@ -13,6 +13,7 @@ import (
 	"plexy/internal/access"
 	"plexy/internal/clock"
 	"plexy/internal/core/machine"
+	"plexy/internal/sandbox"
 	"plexy/internal/server"
 	"plexy/internal/storage"
 	"plexy/internal/vault"
@@ -79,7 +80,7 @@ type API struct {
 	limiter  *limiter
 	meanings *meanings
 	waiting  seats
-	dial     *dial // nil in production
+	dial     *sandbox.Striker // nil in production
 }
 
 // New makes the door.
@@ -92,7 +93,7 @@ func New(o Options) *API {
 		waiting:  seats{taken: map[string]int{}},
 	}
 	if o.Sandbox != nil {
-		a.dial = newDial()
+		a.dial = sandbox.NewStriker()
 	}
 	return a
 }

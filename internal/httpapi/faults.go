@@ -2,12 +2,9 @@ package httpapi
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"maps"
 	"net/http"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"plexy/internal/clock"
@@ -19,75 +16,8 @@ import (
 // faultHeader dials a fault for one request, and names the one that struck in its answer.
 const faultHeader = "Plexy-Fault"
 
-const (
-	// overtakeLimit is how long a request waits at most for a later one to overtake it.
-	overtakeLimit = 2 * time.Second
-	// struckKept bounds the requests that are remembered as struck. When there are more all are forgotten, and
-	// may be struck a second time.
-	struckKept = 10_000
-)
-
 // errFault stands in the log where a fault made the answer a 5xx.
 var errFault = errors.New("a fault of the sandbox's dial")
-
-// dial is a sandbox's fault dial: which requests it has struck, and which wait to be overtaken.
-type dial struct {
-	mu      sync.Mutex
-	struck  map[string]bool
-	waiting map[string]chan struct{} // by merchant; closed when another request of it was answered
-
-	waiters atomic.Int32 // how many wait, so that everybody else need not look
-}
-
-func newDial() *dial { return &dial{struck: map[string]bool{}, waiting: map[string]chan struct{}{}} }
-
-// strikes reports whether a request is struck: every other attempt of the same request is, the first one
-// included, so that a client that tries again gets through whatever is dialled.
-func (d *dial) strikes(request string) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.struck[request] {
-		delete(d.struck, request)
-		return false
-	}
-	if len(d.struck) >= struckKept {
-		clear(d.struck)
-	}
-	d.struck[request] = true
-	return true
-}
-
-// answered lets those go on who wait to be overtaken by a request of the merchant.
-func (d *dial) answered(merchant string) {
-	if d.waiters.Load() == 0 {
-		return
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if passed := d.waiting[merchant]; passed != nil {
-		close(passed)
-		delete(d.waiting, merchant)
-	}
-}
-
-// overtaken waits until another request of the merchant was answered, for overtakeLimit, or until ctx ends.
-func (d *dial) overtaken(ctx context.Context, merchant string) {
-	d.waiters.Add(1)
-	defer d.waiters.Add(-1)
-	d.mu.Lock()
-	passed := d.waiting[merchant]
-	if passed == nil {
-		passed = make(chan struct{})
-		d.waiting[merchant] = passed
-	}
-	d.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, overtakeLimit)
-	defer cancel()
-	select {
-	case <-passed:
-	case <-ctx.Done():
-	}
-}
 
 // perform reads the body, where there is one, looks at the query, where one is read, and lets the route
 // answer.
@@ -108,13 +38,13 @@ func (a *API) perform(c *call) {
 
 // performInSandbox does the same with what the request or its merchant has dialled.
 func (a *API) performInSandbox(c *call) {
-	defer a.dial.answered(c.Merchant)
+	defer a.dial.Answered(c.Merchant)
 	dialled, no := a.dialled(c)
 	if no.reason != "" {
 		refuse(c.Exchange, no)
 		return
 	}
-	if dialled.Fault == "" || !a.dial.strikes(attemptOf(c)) {
+	if dialled.Fault == "" || !a.dial.Strikes(attemptOf(c)) {
 		a.perform(c)
 		return
 	}
@@ -159,7 +89,7 @@ func (a *API) strike(c *call, d sandbox.Dial) {
 	case sandbox.Duplicated:
 		a.duplicate(c)
 	case sandbox.OutOfOrder:
-		a.dial.overtaken(c.request.Context(), c.Merchant)
+		a.dial.Overtaken(c.request.Context(), c.Merchant)
 		a.perform(c)
 	case sandbox.Error500:
 		c.aside(a.perform)

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"html"
@@ -20,6 +21,8 @@ import (
 type magicValues struct {
 	PhoneNumbers []magicPhone  `json:"phoneNumbers"`
 	Amounts      []magicAmount `json:"amounts"`
+	Cards        []magicCard   `json:"cards"`
+	CardAmounts  []magicLate   `json:"cardAmounts"`
 	Faults       []magicFault  `json:"faults"`
 }
 
@@ -35,6 +38,19 @@ type magicAmount struct {
 	Capture     *reject.Reason `json:"captureReason"`
 	Refund      *reject.Reason `json:"refundReason"`
 	Description string         `json:"description"`
+}
+
+type magicCard struct {
+	Number       string `json:"number"`
+	ThreeDS      string `json:"threeDS"`
+	ResponseCode string `json:"responseCode"`
+	Description  string `json:"description"`
+}
+
+type magicLate struct {
+	Amount       int64  `json:"amount"`
+	ResponseCode string `json:"responseCode"`
+	Description  string `json:"description"`
 }
 
 type magicFault struct {
@@ -59,6 +75,14 @@ func allMagic() magicValues {
 	}
 	for _, a := range sandbox.Amounts() {
 		all.Amounts = append(all.Amounts, magicAmount{a.Minor, orNull(a.Capture), orNull(a.Refund), a.Words})
+	}
+	for _, c := range sandbox.Cards() {
+		all.Cards = append(all.Cards, magicCard{
+			c.Number, cmp.Or(string(c.Secure.Screen), "none"), cmp.Or(c.Code, "00"), c.Words,
+		})
+	}
+	for _, l := range sandbox.Lates() {
+		all.CardAmounts = append(all.CardAmounts, magicLate{l.Minor, l.Code, l.Words})
 	}
 	for _, f := range sandbox.Faults() {
 		all.Faults = append(all.Faults, magicFault{f, f.Words()})
@@ -139,6 +163,29 @@ func head(b *strings.Builder, caption string, columns ...string) {
 
 const tail = "</tbody></table></div>\n"
 
+// cardTables are the tables of card payments; the one before them is still open, and so is the last of them.
+func cardTables(b *strings.Builder) {
+	b.WriteString(tail + `<h2 id="cards">Test cards</h2>
+<p>With any expiry that is not over and any CVV: ` + sandbox.BadCVV + ` is the one that does not match. In a
+challenge the code ` + sandbox.CodeRight + ` succeeds and ` + sandbox.CodeWrong + ` fails. Every other card
+number that passes Luhn's check (` + sandbox.LuhnFails + ` does not) succeeds without a challenge.</p>
+`)
+	head(b, "How a card is authenticated, and what its authorization is answered", "Card", "Challenge",
+		"responseCode", "What happens")
+	for _, c := range sandbox.Cards() {
+		row(b, c.Number, string(c.Secure.Screen), cmp.Or(c.Code, "00"), c.Words)
+	}
+	b.WriteString(tail + `<h2 id="card-amounts">Amounts of card payments</h2>
+<p>An amount of the form <code>20CC0</code>, in minor units or in whole major ones, has the response code CC:
+20510 is declined with 51, 20100 approved for half. An amount of 0 verifies the card. These are decided
+later:</p>
+`)
+	head(b, "What is pending", "amount", "In tenge", "responseCode", "What happens")
+	for _, l := range sandbox.Lates() {
+		row(b, strconv.FormatInt(l.Minor, 10), money.Format(l.Minor, money.KZT), l.Code, l.Words)
+	}
+}
+
 // magicPage is the whole page.
 var magicPage = sync.OnceValue(func() []byte {
 	var b strings.Builder
@@ -165,6 +212,7 @@ whose wallet is opened and filled at the first use.</p>
 		row(&b, strconv.FormatInt(a.Minor, 10), money.Format(a.Minor, money.KZT), string(a.Capture),
 			string(a.Refund), a.Words)
 	}
+	cardTables(&b)
 	b.WriteString(tail + `<h2 id="faults">Faults</h2>
 <p>Send the header <code>Plexy-Fault</code> with any wallet operation, or set <code>fault</code> of the
 merchant. Every other attempt of the same request is struck.</p>

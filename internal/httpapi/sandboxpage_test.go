@@ -20,7 +20,7 @@ func (r *rig) page(method, path string) *httptest.ResponseRecorder {
 	return recorder
 }
 
-// TestSandboxPage: it has all three tables and nothing that its policy does not allow.
+// TestSandboxPage: it has all five tables and nothing that its policy does not allow.
 func TestSandboxPage(t *testing.T) {
 	p := newPlayground(t, memory.New())
 	got := p.page(http.MethodGet, "/sandbox")
@@ -48,12 +48,17 @@ func TestSandboxPage(t *testing.T) {
 			t.Errorf("the page does not tell of %s", payer.Phone())
 		}
 	}
+	for _, card := range sandbox.Cards() {
+		if !strings.Contains(body, card.Number) {
+			t.Errorf("the page does not tell of %s", card.Number)
+		}
+	}
 	for _, fault := range sandbox.Faults() {
 		if !strings.Contains(body, "<code>"+string(fault)+"</code>") || fault.Words() == "" {
 			t.Errorf("the page does not tell of %s", fault)
 		}
 	}
-	if strings.Count(body, "<table>") != 3 || strings.Count(body, "<tr>") != strings.Count(body, "</tr>") ||
+	if strings.Count(body, "<table>") != 5 || strings.Count(body, "<tr>") != strings.Count(body, "</tr>") ||
 		!strings.HasPrefix(body, "<!doctype html>") || !strings.HasSuffix(body, "</html>\n") {
 		t.Error("the page is not whole")
 	}
@@ -68,6 +73,7 @@ func TestSandboxValues(t *testing.T) {
 	a := p.do(ask{"GET", "/v1/sandbox/values", "", "", nil})
 	for name, want := range map[string]int{
 		"phoneNumbers": len(sandbox.Payers()), "amounts": len(sandbox.Amounts()), "faults": len(sandbox.Faults()),
+		"cards": len(sandbox.Cards()), "cardAmounts": len(sandbox.Lates()),
 	} {
 		if list, _ := a.fields[name].([]any); a.status != 200 || len(list) != want {
 			t.Errorf("%s: %d %s", name, a.status, a.body)

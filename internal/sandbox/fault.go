@@ -1,6 +1,6 @@
-// Package sandbox is what a sandbox does on demand, as plain data: the faults that can be dialled, and the
-// magic values. It decides nothing by itself and knows neither HTTP nor storage; the door asks it, and that
-// only in a sandbox.
+// Package sandbox is what a sandbox does on demand: the faults that can be dialled and whom they strike, the
+// magic values and the test cards. It knows neither HTTP nor storage; the door and the pretend acquirer ask
+// it, and that only in a sandbox.
 package sandbox
 
 import (
@@ -53,6 +53,22 @@ func Operations() []string {
 // operations is not one of deliveries, so that one side can be tried at a time.
 const Webhook = "webhook"
 
+// Acquirer is what a fault of all calls of the sandbox's acquirer is dialled for, and acquirer_capture of one
+// of them; Callback is for the messages that it sends of its own accord. They stand apart as Webhook does.
+const (
+	Acquirer = "acquirer"
+	Callback = "callback"
+)
+
+// AcquirerCalls lists the calls of the acquirer that a fault can be dialled for.
+func AcquirerCalls() []string {
+	calls := []string{"authorize", "capture", "cancel", "refund", "inquire", "payout", "token", "3ds"}
+	for i, call := range calls {
+		calls[i] = Acquirer + "_" + call
+	}
+	return calls
+}
+
 // Bounds of Slow, in seconds. A request has 10 seconds in all, of which some are its own.
 const (
 	DefaultSlow = 3
@@ -72,7 +88,8 @@ var ErrFault = errors.New("a fault is none, not_sent, lost_answer, slow or slow=
 
 // ErrOperation says that a fault is dialled for an operation that there is not.
 var ErrOperation = errors.New("the operation before the colon is authorize, capture, cancel, refund, get, " +
-	"list or webhook")
+	"list, webhook, callback, acquirer or one call of it, as in acquirer_capture (authorize, capture, cancel, " +
+	"refund, inquire, payout, token, 3ds)")
 
 // ParseFault reads what a request may dial: the name of a fault, for slow perhaps with seconds (slow=5).
 func ParseFault(text string) (Dial, error) {
@@ -107,7 +124,7 @@ func ParseDial(text string) (Dial, error) {
 	if !given {
 		return ParseFault(text)
 	}
-	if operation != Webhook && !slices.Contains(Operations(), operation) {
+	if !apart(operation) && !slices.Contains(Operations(), operation) {
 		return Dial{}, ErrOperation
 	}
 	d, err := ParseFault(fault)
@@ -135,8 +152,16 @@ func (d Dial) String() string {
 
 // For returns the fault that strikes an operation; None when it is for another.
 func (d Dial) For(operation string) Dial {
-	if d.Fault == "" || d.Operation != operation && (d.Operation != "" || operation == Webhook) {
-		return Dial{}
+	switch {
+	case d.Operation == operation, d.Operation == "" && !apart(operation),
+		d.Operation == Acquirer && strings.HasPrefix(operation, Acquirer):
+		return d
 	}
-	return d
+	return Dial{}
+}
+
+// apart reports whether a fault is dialled for the operation by its name only.
+func apart(operation string) bool {
+	return operation == Webhook || operation == Callback || operation == Acquirer ||
+		slices.Contains(AcquirerCalls(), operation)
 }

@@ -1,6 +1,7 @@
 package sandbox_test
 
 import (
+	"cmp"
 	"os"
 	"slices"
 	"strconv"
@@ -96,6 +97,26 @@ func TestMagicAmounts(t *testing.T) {
 	}
 }
 
+// TestAmountsThatAskForACode: 20CC0 in minor units, or in whole major ones.
+func TestAmountsThatAskForACode(t *testing.T) {
+	for _, c := range []struct {
+		minor    int64
+		exponent int
+		want     string
+	}{
+		{20_050, 2, "05"}, {20_510, 2, "51"}, {20_000, 2, "00"}, {20_990, 0, "99"}, {2_005_000, 2, "05"},
+		{20_050_000, 3, "05"}, {2_005_000, 0, ""}, {20_051, 2, ""}, {2_005_001, 2, ""}, {120_050, 2, ""},
+		{2_050, 2, ""}, {0, 2, ""}, {-20_050, 2, ""}, {200_500, 2, ""}, {21_050, 2, ""}, {20_050, 4, "05"},
+	} {
+		if got := sandbox.AmountCode(c.minor, c.exponent); got != c.want {
+			t.Errorf("%d with %d digits asks for %q, want %q", c.minor, c.exponent, got, c.want)
+		}
+	}
+	if c := sandbox.CardOf("4242424242424242"); c.Code != "" || c.Secure.Status != "Y" {
+		t.Errorf("another card is %+v", c)
+	}
+}
+
 // TestTheDocumentedTables: docs/sandbox.md tells of every value and of no other.
 func TestTheDocumentedTables(t *testing.T) {
 	page, err := os.ReadFile("../../docs/sandbox.md")
@@ -129,8 +150,14 @@ func TestTheDocumentedTables(t *testing.T) {
 	for _, f := range sandbox.Faults() {
 		expect(string(f))
 	}
+	for _, c := range sandbox.Cards() {
+		expect(c.Number, string(c.Secure.Screen), cmp.Or(c.Code, "00"), c.Secure.Reason)
+	}
+	for _, l := range sandbox.Lates() {
+		expect(strconv.FormatInt(l.Minor, 10), l.Code)
+	}
 	for name := range lines {
-		if strings.HasPrefix(name, "+7") || strings.HasPrefix(name, "77") {
+		if strings.HasPrefix(name, "+7") || strings.Trim(name, "0123456789") == "" {
 			t.Errorf("%s is documented and not known", name)
 		}
 	}

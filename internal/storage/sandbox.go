@@ -23,4 +23,23 @@ type Sandbox interface {
 	SetTestClock(ctx context.Context, next TestClock, audit machine.Audit) error
 	// Faults returns the fault that each merchant has dialled, by merchant; those with none are left out.
 	Faults(ctx context.Context) (map[string]sandbox.Dial, error)
+	Bank
+}
+
+// BankRow is what the sandbox's pretend bank remembers under one id, in words of its own.
+type BankRow struct {
+	ID      string
+	Version int64 // how often it was written: 1 for a new row
+	Body    []byte
+}
+
+// Bank is the memory of the sandbox's pretend bank. It is on the bank's side of the world: nothing in our
+// books depends on it.
+type Bank interface {
+	// BankRow returns a row, or ErrNotFound.
+	BankRow(ctx context.Context, id string) (BankRow, error)
+	// SaveBankRows writes rows of different ids in one durable transaction. A row of version 1 must be new, any
+	// other one replaces that of the version before it; saved says for each whether that was so. A row for
+	// which it was not stays as it is.
+	SaveBankRows(ctx context.Context, rows []BankRow) (saved []bool, err error)
 }

@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"bytes"
 	"context"
 
 	"plexy/internal/core/machine"
@@ -42,4 +43,31 @@ func (s *Store) Faults(context.Context) (map[string]sandbox.Dial, error) {
 		faults[id] = m.Settings.Fault
 	}
 	return faults, nil
+}
+
+// BankRow returns a row of the pretend bank's memory, or ErrNotFound.
+func (s *Store) BankRow(_ context.Context, id string) (storage.BankRow, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	row, ok := s.t.Bank[id]
+	if !ok {
+		return storage.BankRow{}, storage.ErrNotFound
+	}
+	row.Body = bytes.Clone(row.Body)
+	return row, nil
+}
+
+// SaveBankRows writes those rows whose version follows the one that is there.
+func (s *Store) SaveBankRows(_ context.Context, rows []storage.BankRow) (saved []bool, err error) {
+	err = s.write(func(t *Tables) error {
+		saved = make([]bool, len(rows))
+		for i, row := range rows {
+			if t.Bank[row.ID].Version == row.Version-1 {
+				row.Body = bytes.Clone(row.Body)
+				t.Bank[row.ID], saved[i] = row, true
+			}
+		}
+		return nil
+	})
+	return saved, err
 }

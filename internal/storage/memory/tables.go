@@ -39,6 +39,7 @@ type Tables struct {
 	Outbox       *outbox
 	Clock        storage.TestClock
 	People       people
+	Bank         map[string]storage.BankRow // by id
 
 	// What follows is computed from the rows above.
 	objects    []string            // keys of Journal, sorted
@@ -67,6 +68,7 @@ func newTables() *Tables {
 		Keys:         map[string]*access.Key{},
 		Outbox:       newOutbox(),
 		People:       newPeople(),
+		Bank:         map[string]storage.BankRow{},
 	}
 	t.reindex()
 	return t

@@ -21,7 +21,7 @@ var moneyTables = []string{
 var recordTables = []string{
 	"installation", "vault_keys", "merchants", "api_keys", "customers", "audits", "goose_db_version",
 	"event_counters", "events", "event_progress", "webhook_endpoints", "deliveries", "delivery_attempts",
-	"test_clock", "endpoint_tellings", "event_floors",
+	"test_clock", "endpoint_tellings", "event_floors", "sandbox_bank",
 	"login_codes", "login_rates", "log_ins", "languages", "messages", "tellings",
 }
 

@@ -32,8 +32,8 @@ func TestBooksInTheCatalog(t *testing.T) {
 	plain := []string{"api_keys", "audits", "customers", "deliveries", "delivery_attempts",
 		"endpoint_tellings", "event_counters", "event_floors",
 		"event_progress", "events", "goose_db_version", "idempotency_hashes", "idempotency_runs", "installation",
-		"languages", "log_ins", "login_codes", "login_rates", "merchants", "messages", "tellings", "test_clock",
-		"vault_keys", "webhook_endpoints"}
+		"languages", "log_ins", "login_codes", "login_rates", "merchants", "messages", "sandbox_bank", "tellings",
+		"test_clock", "vault_keys", "webhook_endpoints"}
 	tables := column(t, s, "select name from sqlite_schema where type = 'table' and name not like 'sqlite_%'")
 	for _, table := range tables {
 		columns := column(t, s, "select name from pragma_table_info($1)", table)

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"strings"
 
 	"plexy/internal/core/machine"
 	"plexy/internal/sandbox"
@@ -68,4 +69,64 @@ func dialled(text string) sandbox.Dial {
 		return sandbox.Dial{}
 	}
 	return d
+}
+
+// BankRow returns a row of the pretend bank's memory, or ErrNotFound.
+func (s *Store) BankRow(ctx context.Context, id string) (storage.BankRow, error) {
+	return readOne(ctx, s, query[storage.BankRow]{
+		what: "read the pretend bank's memory", sql: "select id, version, body from sandbox_bank where id = $1",
+		args: []any{id},
+		scan: func(r Row) storage.BankRow {
+			return storage.BankRow{ID: r.Text(), Version: r.Int64(), Body: r.Bytes()}
+		},
+	})
+}
+
+// bankRowsAtOnce bounds the rows of one statement. Statements have a power of two of them, so that there are
+// few to prepare.
+const bankRowsAtOnce = 64
+
+// SaveBankRows writes those rows whose version follows the one that is there.
+func (s *Store) SaveBankRows(ctx context.Context, rows []storage.BankRow) (saved []bool, err error) {
+	saved = make([]bool, len(rows))
+	if len(rows) == 0 {
+		return saved, nil
+	}
+	done := make(map[string]bool, len(rows))
+	err = s.aside(ctx, "write the pretend bank's memory", func(db DB) error {
+		for left, n := rows, bankRowsAtOnce; len(left) > 0; left = left[n:] {
+			for n > len(left) {
+				n /= 2
+			}
+			if err := saveBankRows(ctx, db, left[:n], done); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for i, row := range rows {
+		saved[i] = done[row.ID]
+	}
+	return saved, err
+}
+
+// saveBankRows is one statement; done gets the ids of those that were written. A new row of a later version
+// than 1 cannot be: no row is ever deleted.
+func saveBankRows(ctx context.Context, db DB, rows []storage.BankRow, done map[string]bool) error {
+	var sql strings.Builder
+	sql.WriteString("insert into sandbox_bank (id, version, body) values ")
+	var args []any
+	for i, row := range rows {
+		if i > 0 {
+			sql.WriteString(", ")
+		}
+		sql.WriteString("(" + Places(3*i+1, 3) + ")")
+		args = append(args, row.ID, row.Version, row.Body)
+	}
+	sql.WriteString(" on conflict (id) do update set version = excluded.version, body = excluded.body " +
+		"where sandbox_bank.version = excluded.version - 1 returning id")
+	return db.Query(ctx, sql.String(), args, func(r Row) error {
+		done[r.Text()] = true
+		return nil
+	})
 }

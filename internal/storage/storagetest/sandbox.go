@@ -1,6 +1,7 @@
 package storagetest
 
 import (
+	"fmt"
 	"math"
 
 	"plexy/internal/merchant"
@@ -53,4 +54,44 @@ func merchantFaults(w *world) {
 	found, err = w.Faults(w.ctx)
 	w.ok(err)
 	w.same(found, map[string]sandbox.Dial{plain.ID: lost.Fault})
+}
+
+func bankRows(w *world) {
+	_, err := w.BankRow(w.ctx, "a")
+	w.is(err, storage.ErrNotFound)
+	row := func(id string, version int64, body string) storage.BankRow {
+		return storage.BankRow{ID: id, Version: version, Body: []byte(body)}
+	}
+	save := func(want []bool, rows ...storage.BankRow) {
+		saved, err := w.SaveBankRows(w.ctx, rows)
+		w.ok(err)
+		w.same(saved, want)
+	}
+	read := func(want storage.BankRow) {
+		got, err := w.BankRow(w.ctx, want.ID)
+		w.ok(err)
+		w.same(got, want)
+	}
+	save([]bool{}, []storage.BankRow{}...)
+	save([]bool{true, true}, row("b", 1, "b1"), row("a", 1, "a1"))
+	read(row("a", 1, "a1"))
+	save([]bool{false, true, true}, row("a", 1, "again"), row("b", 2, "b2"), row("c", 1, "c1"))
+	read(row("a", 1, "a1"))
+	read(row("b", 2, "b2"))
+	save([]bool{false, true}, row("b", 4, "too far"), row("a", 2, "\x00\xff"))
+	read(row("b", 2, "b2"))
+	read(row("a", 2, "\x00\xff"))
+
+	var many []storage.BankRow
+	for i := range 101 {
+		many = append(many, row(fmt.Sprintf("many %03d", i), 1, "x"))
+	}
+	saved, err := w.SaveBankRows(w.ctx, many)
+	w.ok(err)
+	for i, row := range many {
+		if !saved[i] {
+			w.Errorf("%s was not saved", row.ID)
+		}
+		read(row)
+	}
 }

@@ -42,6 +42,7 @@ var cases = []struct {
 	{"nothing is not found", notFound},
 	{"test clock", testClock},
 	{"faults of merchants", merchantFaults},
+	{"memory of the pretend bank", bankRows},
 
 	{"a transaction comes back as it went", roundTripTransaction},
 	{"a wallet and its customer come back as they went", roundTripWallet},
