@@ -16,7 +16,7 @@ import (
 	"plexy/internal/storage/memory"
 )
 
-// explained is how many transactions are drawn.
+// explained is how many transactions are drawn at least.
 const explained = 1000
 
 // TestEveryTransactionCanBeExplained draws transactions from a simulated world and checks that the story of
@@ -43,7 +43,14 @@ func TestEveryTransactionCanBeExplained(t *testing.T) {
 		t.Fatalf("the world has %d transactions, too few", len(drawn))
 	}
 	kinds, attempts := map[journal.Type]bool{}, 0
-	for _, transaction := range drawn[:explained] {
+	types := []journal.Type{
+		journal.Authorized, journal.Failed, journal.Captured, journal.Canceled, journal.Refunded, journal.Expired,
+		journal.Created, journal.Approved, journal.Processing,
+	}
+	for i, transaction := range drawn {
+		if i >= explained && len(kinds) == len(types) { // some worlds have few of a type
+			break
+		}
 		story, err := explain.Of(t.Context(), s, transaction.Merchant, transaction.ID)
 		if err == nil {
 			err = story.Check(true)
@@ -61,10 +68,7 @@ func TestEveryTransactionCanBeExplained(t *testing.T) {
 		}
 		altered(t, story)
 	}
-	for _, kind := range []journal.Type{
-		journal.Authorized, journal.Failed, journal.Captured, journal.Canceled, journal.Refunded, journal.Expired,
-		journal.Created, journal.Approved, journal.Processing,
-	} {
+	for _, kind := range types {
 		if !kinds[kind] {
 			t.Errorf("none of the stories has a step of type %s", kind)
 		}
