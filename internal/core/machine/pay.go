@@ -81,7 +81,7 @@ type AskRefund struct {
 type ClearPayment struct{ Payment, Operation string }
 
 // RecordAnswer settles an operation with the acquirer's answer. Audit is the id of the audit row that is
-// written when the answer contradicts what is known.
+// written when the answer contradicts what is known; "" writes none.
 type RecordAnswer struct {
 	Attempt
 	Answer payment.Answer

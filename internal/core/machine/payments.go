@@ -127,7 +127,7 @@ func recordAnswer(s *State, at Stamp, in Instruction, c RecordAnswer) Outcome {
 		panic("machine: an answer without what it changes")
 	}
 	change := payment.Record(p, o, other, c.Answer, at.At)
-	if change.Contradicts && o.Contradictions == 0 {
+	if change.Contradicts && o.Contradictions == 0 && c.Audit != "" {
 		s.audit(at, By{ID: c.Audit, Actor: "acquirer:" + p.Connector}, Audit{
 			Action: "payment.contradiction", Object: o.ID,
 			Before: string(o.State), After: string(c.Answer.State),

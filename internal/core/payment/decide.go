@@ -86,6 +86,12 @@ func Begin(f Facts, operation string, authenticate bool, at int64) (Change, reje
 	if (f.Amount <= 0) != (f.Kind == Verification) || f.Amount < 0 || f.Amount > MaxAmount {
 		return Change{}, reject.AmountOutOfRange
 	}
+	switch f.Kind {
+	case RefundOf:
+		panic("payment: a refund is asked for, not begun")
+	case Sale:
+		f.ClearMicros = 0
+	}
 	p := Payment{Facts: f, Book: journal.BookOf(f.ID), Stage: Opened, CreatedAt: at}
 	c := Change{Entries: []Entry{p.note(journal.Created, f.Amount, at)}}
 	if authenticate {

@@ -83,7 +83,7 @@ type Facts struct {
 	Kind           Kind
 
 	AutoClearing bool
-	ClearMicros  int64 // how long after its authorization it is captured by itself; 0 for at once
+	ClearMicros  int64 // how long after its authorization it is captured by itself; 0, as of a Sale, for at once
 
 	Recurring Recurring
 	Parent    string // the payment that began the series, or that this refund gives back of; "" for none
