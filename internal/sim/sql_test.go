@@ -109,5 +109,7 @@ func TestCardsPostgres(t *testing.T) {
 	if _, err := postgres.Migrate(t.Context(), url, false); err != nil {
 		t.Fatal(err)
 	}
-	playCards(t, func() (storage.Storage, error) { return postgres.Open(t.Context(), postgres.Config{URL: url}) })
+	playCards(t, func() (storage.Storage, error) {
+		return postgres.Open(t.Context(), postgres.Config{URL: url})
+	})
 }
