@@ -41,6 +41,7 @@ type Tables struct {
 	People       people
 	Bank         map[string]storage.BankRow // by id
 	Payments     Payments
+	Shoppers     shoppers
 
 	// What follows is computed from the rows above.
 	objects    []string            // keys of Journal, sorted
@@ -71,6 +72,7 @@ func newTables() *Tables {
 		People:       newPeople(),
 		Bank:         map[string]storage.BankRow{},
 		Payments:     newPayments(),
+		Shoppers:     newShoppers(),
 	}
 	t.reindex()
 	return t
