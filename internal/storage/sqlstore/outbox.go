@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"math"
+	"slices"
 	"strings"
 
 	"plexy/internal/core/journal"
@@ -71,29 +72,25 @@ type numbered struct {
 
 func scanNumbered(r Row) numbered { return numbered{r.Int64(), ScanRecord(r)} }
 
-// events completes the events with those numbers with their objects as they are by now. Wallet transactions
-// and payments are read apart, each in one query if there are any.
-func events(ctx context.Context, db DB, n numbers, rows []numbered) ([]event.Event, error) {
+// events completes events with their objects as they are by now. Wallet transactions and payments are read
+// apart, each if there are any, and by id: the feed may be swept meanwhile.
+func events(ctx context.Context, db DB, rows []numbered) ([]event.Event, error) {
 	transactions, payments := map[string]wallet.Transaction{}, map[string]payment.Payment{}
-	var paid, sold bool
+	var sold, paid []string
 	for _, row := range rows {
-		_, isPayment := paymentBook(row.record.Object)
-		paid, sold = paid || isPayment, sold || !isPayment
+		if _, isPayment := paymentBook(row.record.Object); isPayment {
+			paid = append(paid, row.record.Object)
+		} else {
+			sold = append(sold, row.record.Object)
+		}
 	}
-	const among = " where e.merchant_id = $1 and e.number >= $2 and e.number <= $3"
-	args := []any{n.merchant, n.first, n.last}
-	var err error
-	if sold {
-		err = db.Query(ctx, "select "+Of("t", TransactionColumns)+" from events e join wallet_transactions t "+
-			"on t.id = e.object_id"+among, args, func(r Row) error {
-			t := ScanTransaction(r)
-			transactions[t.ID] = t
-			return nil
-		})
-	}
-	if paid && err == nil {
-		err = db.Query(ctx, "select "+Of("p", PaymentColumns)+" from events e join payments p "+
-			"on p.id = e.object_id"+among, args, func(r Row) error {
+	err := byIDs(ctx, db, "select "+TransactionColumns+" from wallet_transactions", sold, func(r Row) error {
+		t := ScanTransaction(r)
+		transactions[t.ID] = t
+		return nil
+	})
+	if err == nil {
+		err = byIDs(ctx, db, "select "+PaymentColumns+" from payments", paid, func(r Row) error {
 			p := ScanPayment(r)
 			payments[p.ID] = p
 			return nil
@@ -111,6 +108,22 @@ func events(ctx context.Context, db DB, n numbers, rows []numbered) ([]event.Eve
 		}
 	}
 	return found, nil
+}
+
+// byIDs reads the rows with the given ids, in statements of a few sizes (see atOnce).
+func byIDs(ctx context.Context, db DB, sql string, ids []string, row func(Row) error) error {
+	slices.Sort(ids)
+	for some := range slices.Chunk(slices.Compact(ids), atOnce[len(atOnce)-1]) {
+		size, _ := slices.BinarySearch(atOnce, len(some))
+		args := make([]any, atOnce[size])
+		for i := range args {
+			args[i] = some[min(i, len(some)-1)]
+		}
+		if err := db.Query(ctx, sql+" where id in ("+Places(1, len(args))+")", args, row); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // eventKind is how events about one kind of object are read: a number, and of the record, as j, its object.
@@ -154,11 +167,10 @@ type numbers struct {
 // between returns at most limit events with the numbers, in their order.
 func between(ctx context.Context, db DB, n numbers, limit int) ([]event.Event, error) {
 	rows, err := all(ctx, db, eventsBetween, []any{n.merchant, n.first, n.last, int64(limit)}, scanNumbered)
-	if err != nil || len(rows) == 0 {
+	if err != nil {
 		return nil, err
 	}
-	n.first, n.last = rows[0].number, rows[len(rows)-1].number
-	return events(ctx, db, n, rows)
+	return events(ctx, db, rows)
 }
 
 // Events returns at most limit events of the merchant after the given number, oldest first.
