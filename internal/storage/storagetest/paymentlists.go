@@ -309,3 +309,36 @@ func booksOfPayments(w *cards) {
 		return nil
 	})
 }
+
+// pagesOverDays: a page of all links or payments, and their number, do not depend on the days between them.
+func pagesOverDays(w *cards) {
+	var links, payments []string
+	for i := range 13 {
+		links = append([]string{w.createLink(w.linkFacts("mer_1", fmt.Sprint(i)), 0).ID}, links...)
+		payments = append([]string{w.begin(w.facts("mer_1", 10), false).Payment.ID}, payments...)
+		w.createLink(w.linkFacts("mer_2", fmt.Sprint(i)), 0)
+		w.begin(w.facts("mer_2", 10), false)
+		w.now += 7 * 60 * minute
+	}
+	for offset := range len(links) + 2 {
+		from := min(offset, len(links))
+		to := min(from+3, len(links))
+		var got []string
+		found, total, err := w.Links(w.ctx, storage.LinkQuery{Merchant: "mer_1", Offset: offset, Limit: 3})
+		w.ok(err)
+		for _, l := range found {
+			got = append(got, l.ID)
+		}
+		w.same(got, links[from:to])
+		w.same(total, int64(len(links)))
+		q := storage.PaymentQuery{Merchant: "mer_1", Offset: offset, Limit: 3}
+		rows, total, err := w.Payments.Payments(w.ctx, q)
+		w.ok(err)
+		got = nil
+		for _, p := range rows {
+			got = append(got, p.ID)
+		}
+		w.same(got, payments[from:to])
+		w.same(total, int64(len(payments)))
+	}
+}

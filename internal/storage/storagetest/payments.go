@@ -16,23 +16,19 @@ import (
 	"plexy/internal/storage"
 )
 
-// cards is a world whose keeper knows card payments.
+// cards is a world with what card payments need.
 type cards struct {
 	*world
 	storage.Payments
 }
 
-// withCards runs a case of card payments where the keeper knows them.
+// withCards runs a case of card payments.
 func withCards(run func(*cards)) func(*world) {
 	return func(w *world) {
-		p, ok := w.Storage.(storage.Payments)
-		if !ok {
-			w.Skip("SKIPPED: this keeper does not know card payments yet")
-		}
 		w.install()
 		w.addMerchant("1", merchant.Defaults())
 		w.addMerchant("2", merchant.Defaults())
-		run(&cards{w, p})
+		run(&cards{w, w.Storage})
 	}
 }
 

@@ -116,6 +116,7 @@ var cases = []struct {
 	{"order references of links are for ever", withCards(linkReferences)},
 	{"payments: filters and pages", withCards(listPayments)},
 	{"links: filters, pages and statistics", withCards(listLinks)},
+	{"payments and links: pages over days", withCards(pagesOverDays)},
 	{"operations that are due or unknown", withCards(duePayments)},
 	{"payments that are due", withCards(dueClearings)},
 	{"links that are due", withCards(dueLinks)},
