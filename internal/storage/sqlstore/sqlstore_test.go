@@ -84,7 +84,8 @@ func TestDaysOfLists(t *testing.T) {
 			if ListDay(first+rest) != day || len(first+rest) != len(prefix)+map[string]int{"": 36, "pl_": 32}[prefix] {
 				t.Errorf("day %d begins with %q", day, first)
 			}
-			if before := atOf(prefix, day*dayMillis*1000-1000); day > 0 && (ListDay(before+rest) != day-1 || before >= first) {
+			before := atOf(prefix, day*dayMillis*1000-1000)
+			if day > 0 && (ListDay(before+rest) != day-1 || before >= first) {
 				t.Errorf("the millisecond before day %d is %q", day, before)
 			}
 		}
