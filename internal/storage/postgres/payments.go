@@ -60,7 +60,7 @@ var cardStatements = map[string]string{
 	addCounts: `insert into list_counts (` + sqlstore.CountColumns + `)
 		select * from unnest($1::text[], $2::text[], $3::bigint[], $4::smallint[], $5::bigint[])
 		on conflict (list, owner, day, book) do update set n = list_counts.n + excluded.n`,
-	newPaymentRecords: insertRecords("& 1 = 1", "& 2 = 2"),
+	newPaymentRecords: insertRecords(true),
 }
 
 // update changes the columns of state of rows that are locked.

@@ -158,7 +158,7 @@ var batchStatements = map[string]string{
 			credits_pending = s.credits_pending + excluded.credits_pending,
 			credits_posted = s.credits_posted + excluded.credits_posted,
 			version = s.version + excluded.version`,
-	newRecords: insertRecords("= 1", "= 2"),
+	newRecords: insertRecords(false),
 }
 
 // payers joins the wallets that IIN indexes and currencies name.
@@ -181,31 +181,31 @@ func insert(table, columns, kind string) string {
 }
 
 // insertRecords writes the journal. The side that is a stripe gets the balance of the stripe, as addStripes
-// has left it a moment ago in this transaction, less what the later records of the batch did to it. The
-// conditions say which sides those are; where both may be, the second stripe is looked up too.
-func insertRecords(debit, credit string) string {
-	columns := sqlstore.Of("r", sqlstore.RecordColumns)
-	both := debit != "= 1"
-	stripe, joins := map[string]string{"debit": "s", "credit": "s"},
-		` left join stripes s on s.account = case r.side when 1 then r.debit when 2 then r.credit end
+// has left it a moment ago in this transaction, less what the later records of the batch did to it. With both,
+// each side of a record may be one, and a second stripe is looked up.
+func insertRecords(both bool) string {
+	type side struct{ account, condition, stripe string }
+	sides := []side{{"debit", "= 1", "s"}, {"credit", "= 2", "s"}}
+	joins := ` left join stripes s on s.account = case r.side when 1 then r.debit when 2 then r.credit end
 			and s.book = r.stripe_book`
 	if both {
-		stripe["credit"] = "c"
-		joins = ` left join stripes s on s.account = case when r.side ` + debit + ` then r.debit end
-			and s.book = r.stripe_book
-			left join stripes c on c.account = case when r.side ` + credit + ` then r.credit end
-			and c.book = r.stripe_book`
+		sides, joins = []side{{"debit", "& 1 = 1", "s"}, {"credit", "& 2 = 2", "c"}}, ""
+		for _, of := range sides {
+			joins += " left join stripes " + of.stripe + " on " + of.stripe + ".account = case when r.side " +
+				of.condition + " then r." + of.account + " end and " + of.stripe + ".book = r.stripe_book"
+		}
 	}
-	for account, condition := range map[string]string{"debit": debit, "credit": credit} {
+	columns := sqlstore.Of("r", sqlstore.RecordColumns)
+	for _, of := range sides {
 		for column, now := range map[string]string{
 			"version": "s.version",
 			"pending": "s.credits_pending - s.debits_pending",
 			"posted":  "s.credits_posted - s.debits_posted",
 		} {
-			given := "r." + account + "_" + column
-			now = strings.ReplaceAll(now, "s.", stripe[account]+".")
+			given := "r." + of.account + "_" + column
+			now = strings.ReplaceAll(now, "s.", of.stripe+".")
 			columns = strings.Replace(columns, given,
-				"case when r.side "+condition+" then "+now+" - "+given+" else "+given+" end", 1)
+				"case when r.side "+of.condition+" then "+now+" - "+given+" else "+given+" end", 1)
 		}
 	}
 	return "insert into journal (" + sqlstore.RecordColumns + ") select " + columns +
