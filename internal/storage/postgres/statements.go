@@ -181,8 +181,8 @@ func insert(table, columns, kind string) string {
 }
 
 // insertRecords writes the journal. The side that is a stripe gets the balance of the stripe, as addStripes
-// has left it a moment ago in this transaction, less what the later records of the batch did to it. With both,
-// each side of a record may be one, and a second stripe is looked up.
+// has left it a moment ago in this transaction, less what the later records of the batch did to it. With
+// both, each side of a record may be one, and a second stripe is looked up.
 func insertRecords(both bool) string {
 	type side struct{ account, condition, stripe string }
 	sides := []side{{"debit", "= 1", "s"}, {"credit", "= 2", "s"}}
