@@ -71,3 +71,45 @@ func TestSimulationPostgres(t *testing.T) {
 	}
 	play(t, func() (storage.Storage, error) { return postgres.Open(t.Context(), postgres.Config{URL: url}) })
 }
+
+// playCards tells a story of card payments on a database.
+func playCards(t *testing.T, open func() (storage.Storage, error)) {
+	s, err := open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	store, ok := s.(sim.CardStore)
+	if !ok {
+		t.Skip("SKIPPED: this keeper does not know card payments yet")
+	}
+	first, steps := firstSeed(), length(*sqlSteps, 10_000, 500)
+	t.Logf("go test ./internal/sim -run %s -seed=%d -sqlsteps=%d", t.Name(), first, steps)
+	tally, err := sim.PlayCards(t.Context(), sim.CardConfig{Seed: first, Steps: steps, Store: store})
+	t.Log(tally)
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestCardsSQLite(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "plexy.db")
+	if _, err := sqlite.Migrate(t.Context(), path, false); err != nil {
+		t.Fatal(err)
+	}
+	playCards(t, func() (storage.Storage, error) {
+		return sqlite.Open(t.Context(), sqlite.Config{Path: path, Owner: true})
+	})
+}
+
+func TestCardsPostgres(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Database(t)
+	if _, err := postgres.Migrate(t.Context(), url, false); err != nil {
+		t.Fatal(err)
+	}
+	playCards(t, func() (storage.Storage, error) {
+		return postgres.Open(t.Context(), postgres.Config{URL: url})
+	})
+}

@@ -32,6 +32,11 @@ import (
 const (
 	PurposeIIN   = "customer.iin"
 	PurposePhone = "customer.phone"
+
+	PurposeShopperEmail  = "shopper.email"
+	PurposeShopperPhone  = "shopper.phone"
+	PurposeShopperName   = "shopper.name"
+	PurposeSessionSigner = "session.signer"
 )
 
 // What can go wrong with a sealed value.

@@ -24,6 +24,7 @@ const (
 	Keys
 	References
 	Places
+	Links
 	rules // how many there are
 )
 
@@ -34,7 +35,7 @@ var ruleTable = [rules]struct{ covers, counts, text string }{
 	Running:   {"V6", "balances", "running balances follow one another without a gap"},
 	Statement: {"V6", "wallets", "the statement names every entry of the wallet once, in order"},
 	Floor:     {"V5", "balances", "no wallet is below zero, now or after any entry; no account owes holds"},
-	Counters: {"V2 V3 V4", "transactions",
+	Counters: {"V2 V3 V4 V12", "transactions",
 		"amounts are the sums of the operations and within their bounds"},
 	History:    {"V7", "transactions", "status, state, failure and times are what the operations say"},
 	Operations: {"V10", "operations", "each has the posting of its kind and nothing else"},
@@ -43,6 +44,7 @@ var ruleTable = [rules]struct{ covers, counts, text string }{
 	Keys:       {"V9", "keys", "one effect per merchant and idempotency key in 30 days, with its reply"},
 	References: {"V9", "references", "one effect for ever per funding reference, and none without it"},
 	Places:     {"V4", "rows", "one currency, one book and one merchant from the id to the entry"},
+	Links:      {"V7", "links", "a link is paid once, by the payment it names, and busy with one at most"},
 }
 
 // String returns the invariants that the rule covers and its text.
@@ -134,7 +136,7 @@ func (r Report) WriteTo(w io.Writer) (int64, error) {
 		if c.Violations > 0 {
 			verdict = fmt.Sprintf("%d BROKEN", c.Violations)
 		}
-		fmt.Fprintf(&b, "%-8s %10d %-12s %-10s %s\n", c.Covers, c.Checked, c.Counts, verdict, c.Text)
+		fmt.Fprintf(&b, "%-12s %10d %-12s %-10s %s\n", c.Covers, c.Checked, c.Counts, verdict, c.Text)
 	}
 	for _, v := range r.Violations {
 		fmt.Fprintf(&b, "%s %s: %s\n", v.Covers, v.Object, v.What)

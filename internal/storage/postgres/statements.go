@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"maps"
 	"strings"
 
 	"plexy/internal/storage/sqlstore"
@@ -20,10 +21,12 @@ const (
 
 var batchTypes = []string{
 	typeCustomer, typeWallet, typeTransaction, typeReference, typeReply, typeAudit, typeStripe, typeRecord,
+	typeLink, typePayment, typeOperation,
 }
 
-// Names of the statements of a batch, in the order in which they run. That order, and the order of the
-// rows within each statement, is the same in every process: it is the order of locks.
+// Names of the statements of a batch, in the order in which they run (those of card payments are in
+// payments.go: their locks come after those of wallets, their rows before the replies). That order, and the
+// order of the rows within each statement, is the same in every process: it is the order of locks.
 const (
 	discard         = "discard_plans"
 	begin           = "begin"
@@ -61,9 +64,16 @@ const (
 	commit             = "commit"
 )
 
-// statements are prepared on every session of a lane. Load's reads run after the locks, each with a view
-// of its own, so that they see what the former holders of the locks have committed.
-var statements = map[string]string{
+// statements are prepared on every session of a lane.
+var statements = func() map[string]string {
+	all := maps.Clone(batchStatements)
+	maps.Copy(all, cardStatements)
+	return all
+}()
+
+// batchStatements are those that know nothing of card payments. Load's reads run after the locks, each with a
+// view of its own, so that they see what the former holders of the locks have committed.
+var batchStatements = map[string]string{
 	discard: "discard plans",
 	begin:   "begin isolation level read committed read write",
 	commit:  "commit",
@@ -148,7 +158,7 @@ var statements = map[string]string{
 			credits_pending = s.credits_pending + excluded.credits_pending,
 			credits_posted = s.credits_posted + excluded.credits_posted,
 			version = s.version + excluded.version`,
-	newRecords: insertRecords(),
+	newRecords: insertRecords(false),
 }
 
 // payers joins the wallets that IIN indexes and currencies name.
@@ -171,22 +181,33 @@ func insert(table, columns, kind string) string {
 }
 
 // insertRecords writes the journal. The side that is a stripe gets the balance of the stripe, as addStripes
-// has left it a moment ago in this transaction, less what the later records of the batch did to it.
-func insertRecords() string {
+// has left it a moment ago in this transaction, less what the later records of the batch did to it. With
+// both, each side of a record may be one, and a second stripe is looked up.
+func insertRecords(both bool) string {
+	type side struct{ account, condition, stripe string }
+	sides := []side{{"debit", "= 1", "s"}, {"credit", "= 2", "s"}}
+	joins := ` left join stripes s on s.account = case r.side when 1 then r.debit when 2 then r.credit end
+			and s.book = r.stripe_book`
+	if both {
+		sides, joins = []side{{"debit", "& 1 = 1", "s"}, {"credit", "& 2 = 2", "c"}}, ""
+		for _, of := range sides {
+			joins += " left join stripes " + of.stripe + " on " + of.stripe + ".account = case when r.side " +
+				of.condition + " then r." + of.account + " end and " + of.stripe + ".book = r.stripe_book"
+		}
+	}
 	columns := sqlstore.Of("r", sqlstore.RecordColumns)
-	for side, account := range map[string]string{"1": "debit", "2": "credit"} {
+	for _, of := range sides {
 		for column, now := range map[string]string{
 			"version": "s.version",
 			"pending": "s.credits_pending - s.debits_pending",
 			"posted":  "s.credits_posted - s.debits_posted",
 		} {
-			given := "r." + account + "_" + column
+			given := "r." + of.account + "_" + column
+			now = strings.ReplaceAll(now, "s.", of.stripe+".")
 			columns = strings.Replace(columns, given,
-				"case r.side when "+side+" then "+now+" - "+given+" else "+given+" end", 1)
+				"case when r.side "+of.condition+" then "+now+" - "+given+" else "+given+" end", 1)
 		}
 	}
 	return "insert into journal (" + sqlstore.RecordColumns + ") select " + columns +
-		` from unnest($1::batch_record[]) r
-		left join stripes s on s.account = case r.side when 1 then r.debit when 2 then r.credit end
-			and s.book = r.stripe_book`
+		` from unnest($1::batch_record[]) r` + joins
 }

@@ -2,10 +2,14 @@ package sqlstore
 
 import (
 	"context"
+	"math"
+	"slices"
 	"strings"
 
 	"plexy/internal/core/journal"
 	"plexy/internal/core/machine"
+	"plexy/internal/core/payment"
+	"plexy/internal/core/wallet"
 	"plexy/internal/event"
 	"plexy/internal/storage"
 )
@@ -60,36 +64,136 @@ func scanAttempt(r Row) event.Attempt {
 	}
 }
 
-// scanEvent reads a number, RecordColumns and TransactionColumns.
-func scanEvent(r Row) event.Event {
-	number := r.Int64()
-	record := ScanRecord(r)
-	return event.New(number, record, ScanTransaction(r))
+// numbered is an event with the number that it has and without its object.
+type numbered struct {
+	number int64
+	record journal.Record
 }
 
-// eventParts joins an event, as e, with what it is made of.
-var eventParts = Of("j", RecordColumns) + ", " + Of("t", TransactionColumns)
+func scanNumbered(r Row) numbered { return numbered{r.Int64(), ScanRecord(r)} }
 
-const eventJoins = " join journal j on j.object_id = e.object_id and j.sequence = e.sequence" +
-	" join wallet_transactions t on t.id = e.object_id"
+// events completes events with their objects as they are by now. Wallet transactions and payments are read
+// apart, each if there are any, and by id: the feed may be swept meanwhile.
+func events(ctx context.Context, db DB, rows []numbered) ([]event.Event, error) {
+	transactions, payments := map[string]wallet.Transaction{}, map[string]payment.Payment{}
+	var sold, paid []string
+	for _, row := range rows {
+		if _, isPayment := paymentBook(row.record.Object); isPayment {
+			paid = append(paid, row.record.Object)
+		} else {
+			sold = append(sold, row.record.Object)
+		}
+	}
+	err := byIDs(ctx, db, "select "+TransactionColumns+" from wallet_transactions", sold, func(r Row) error {
+		t := ScanTransaction(r)
+		transactions[t.ID] = t
+		return nil
+	})
+	if err == nil {
+		err = byIDs(ctx, db, "select "+PaymentColumns+" from payments", paid, func(r Row) error {
+			p := ScanPayment(r)
+			payments[p.ID] = p
+			return nil
+		})
+	}
+	if err != nil {
+		return nil, err
+	}
+	found := make([]event.Event, len(rows))
+	for i, row := range rows {
+		if p, ok := payments[row.record.Object]; ok {
+			found[i] = event.OfPayment(row.number, row.record, p)
+		} else {
+			found[i] = event.New(row.number, row.record, transactions[row.record.Object])
+		}
+	}
+	return found, nil
+}
+
+// byIDs reads the rows with the given ids, in statements of a few sizes (see atOnce).
+func byIDs(ctx context.Context, db DB, sql string, ids []string, row func(Row) error) error {
+	slices.Sort(ids)
+	for some := range slices.Chunk(slices.Compact(ids), atOnce[len(atOnce)-1]) {
+		size, _ := slices.BinarySearch(atOnce, len(some))
+		args := make([]any, atOnce[size])
+		for i := range args {
+			args[i] = some[min(i, len(some)-1)]
+		}
+		if err := db.Query(ctx, sql+" where id in ("+Places(1, len(args))+")", args, row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eventKind is how events about one kind of object are read: a number, and of the record, as j, its object.
+type eventKind struct {
+	parts, join string
+	scan        func(Row) event.Event
+}
+
+var (
+	ofTransactions = eventKind{
+		Of("j", RecordColumns) + ", " + Of("t", TransactionColumns),
+		"join wallet_transactions t on t.id = j.object_id ",
+		func(r Row) event.Event {
+			row := scanNumbered(r)
+			return event.New(row.number, row.record, ScanTransaction(r))
+		},
+	}
+	ofPayments = eventKind{
+		Of("j", RecordColumns) + ", " + Of("p", PaymentColumns),
+		"join payments p on p.id = j.object_id ",
+		func(r Row) event.Event {
+			row := scanNumbered(r)
+			return event.OfPayment(row.number, row.record, ScanPayment(r))
+		},
+	}
+)
+
+const recordOfEvent = " from events e join journal j on j.object_id = e.object_id " +
+	"and j.sequence = e.sequence "
+
+// eventsBetween lists the records of events of a merchant by number.
+var eventsBetween = "select e.number, " + Of("j", RecordColumns) + recordOfEvent +
+	"where e.merchant_id = $1 and e.number >= $2 and e.number <= $3 order by e.number limit $4"
+
+// numbers are those from first to last of a merchant's events.
+type numbers struct {
+	merchant    string
+	first, last int64
+}
+
+// between returns at most limit events with the numbers, in their order.
+func between(ctx context.Context, db DB, n numbers, limit int) ([]event.Event, error) {
+	rows, err := all(ctx, db, eventsBetween, []any{n.merchant, n.first, n.last, int64(limit)}, scanNumbered)
+	if err != nil {
+		return nil, err
+	}
+	return events(ctx, db, rows)
+}
 
 // Events returns at most limit events of the merchant after the given number, oldest first.
 func (s *Store) Events(ctx context.Context, merchant string, after int64, limit int) ([]event.Event, error) {
-	return readAll(ctx, s, query[event.Event]{
-		what: "list events",
-		sql: "select e.number, " + eventParts + " from events e" + eventJoins +
-			" where e.merchant_id = $1 and e.number > $2 order by e.number limit $3",
-		args: []any{merchant, after, int64(limit)}, scan: scanEvent,
+	var found []event.Event
+	err := s.engine.Read(ctx, func(db DB) (err error) {
+		found, err = between(ctx, db, numbers{merchant, after + 1, math.MaxInt64}, limit)
+		return err
 	})
+	return found, wrap("list events", err)
 }
 
 // Event returns the merchant's event of a record, or ErrNotFound.
 func (s *Store) Event(ctx context.Context, merchant string, ref journal.Ref) (event.Event, error) {
+	kind := ofTransactions
+	if _, isPayment := paymentBook(ref.Object); isPayment {
+		kind = ofPayments
+	}
 	return readOne(ctx, s, query[event.Event]{
 		what: "read an event",
-		sql: "select e.number, " + eventParts + " from events e" + eventJoins +
-			" where e.object_id = $1 and e.sequence = $2 and e.merchant_id = $3",
-		args: []any{ref.Object, ref.Sequence, merchant}, scan: scanEvent,
+		sql: "select e.number, " + kind.parts + recordOfEvent + kind.join +
+			"where e.object_id = $1 and e.sequence = $2 and e.merchant_id = $3",
+		args: []any{ref.Object, ref.Sequence, merchant}, scan: kind.scan,
 	})
 }
 

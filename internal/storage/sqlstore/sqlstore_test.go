@@ -66,3 +66,28 @@ func TestBound(t *testing.T) {
 		t.Error("before the epoch there are no ids")
 	}
 }
+
+// A day of a list begins at the lowest id of it.
+func TestDaysOfLists(t *testing.T) {
+	for id, want := range map[string]int64{
+		"019a2a21-f46f-706e-a202-a75adabcbb80": 20389, "pl_019a2a21f46f706ea202a75adabcbb80": 20389,
+		"00000000-0000-7000-8000-000000000000": 0, "": 0, "wt_1": 0, "019a2a21": 0,
+		"ffffffff-ffff-7000-8000-000000000000": 3257812,
+	} {
+		if got := ListDay(id); got != want {
+			t.Errorf("%q is of day %d, not %d", id, got, want)
+		}
+	}
+	for prefix, rest := range map[string]string{"": "-7000-8000-000000000000", "pl_": "70008000000000000000"} {
+		for _, day := range []int64{0, 1, 20389, 3257812} {
+			first := firstOf(prefix, day)
+			if ListDay(first+rest) != day || len(first+rest) != len(prefix)+map[string]int{"": 36, "pl_": 32}[prefix] {
+				t.Errorf("day %d begins with %q", day, first)
+			}
+			before := atOf(prefix, day*dayMillis*1000-1000)
+			if day > 0 && (ListDay(before+rest) != day-1 || before >= first) {
+				t.Errorf("the millisecond before day %d is %q", day, before)
+			}
+		}
+	}
+}
