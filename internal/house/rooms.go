@@ -16,6 +16,8 @@ var mayImport = map[string][]string{
 	"core/ledger":  {"core/money", "core/reject"},
 	"core/journal": {"core/money", "core/ledger"},
 	"core/wallet":  {"core/money", "core/reject", "core/ledger", "core/journal"},
+	"core/link":    {"core/money", "core/reject", "core/journal"},
+	"core/payment": {"core/money", "core/reject", "core/ledger", "core/journal"},
 	"core/machine": {"core/"},
 
 	"clock": {}, "config": {}, "id": {}, "metric": {}, "vault": {},

@@ -415,11 +415,11 @@ func (s *stage) account(name string, c money.Currency) ledger.Account {
 		customer := s.state.ByIIN["iin of "+name]
 		return s.state.Wallets[s.state.WalletOf[machine.Holding{Customer: customer, Currency: c}]].Account
 	case name == "bank":
-		return s.books[wallet.Bank(c)]
+		return s.books[ledger.Bank(c)]
 	case name == "adjustments":
 		return s.books[wallet.Adjustments(c)]
 	}
-	return s.books[wallet.Payable(merchantID(name), c)]
+	return s.books[ledger.Payable(merchantID(name), c)]
 }
 
 // named turns an account id back into the name of the scenario.
