@@ -118,8 +118,12 @@ func recordAnswer(s *State, at Stamp, in Instruction, c RecordAnswer) Outcome {
 	if !ok {
 		return Outcome{Reason: reject.PaymentNotFound}
 	}
-	other := s.Payments[c.Other]
-	if o.Refund != other.ID && (o.Verb == payment.Refund || other.ID != p.Parent) {
+	want := o.Refund
+	if o.Verb == payment.Authorize && p.Recurring.Type == payment.Unscheduled {
+		want = p.Parent
+	}
+	other, loaded := s.Payments[want]
+	if want != "" && !loaded {
 		panic("machine: an answer without what it changes")
 	}
 	change := payment.Record(p, o, other, c.Answer, at.At)

@@ -39,6 +39,7 @@ type Tables struct {
 	Outbox       *outbox
 	Clock        storage.TestClock
 	People       people
+	Payments     Payments
 
 	// What follows is computed from the rows above.
 	objects    []string            // keys of Journal, sorted
@@ -67,6 +68,7 @@ func newTables() *Tables {
 		Keys:         map[string]*access.Key{},
 		Outbox:       newOutbox(),
 		People:       newPeople(),
+		Payments:     newPayments(),
 	}
 	t.reindex()
 	return t
@@ -91,6 +93,7 @@ func (t *Tables) reindex() {
 	for _, c := range t.Customers {
 		t.byIIN[c.IINIndex], t.byPhone[c.PhoneIndex] = c.ID, c.ID
 	}
+	t.Payments.reindex()
 	for _, k := range t.Keys {
 		t.byHash[k.Hash] = k.ID
 	}
@@ -105,6 +108,10 @@ func (t *Tables) snapshot() *Tables {
 		Journal: maps.Clone(t.Journal), Transactions: maps.Clone(t.Transactions),
 		Wallets: maps.Clone(t.Wallets), Stripes: maps.Clone(t.Stripes), Replies: maps.Clone(t.Replies),
 		References: maps.Clone(t.References), objects: slices.Clone(t.objects),
+		Payments: Payments{
+			Payments: maps.Clone(t.Payments.Payments), Operations: maps.Clone(t.Payments.Operations),
+			Links: maps.Clone(t.Payments.Links),
+		},
 	}
 }
 

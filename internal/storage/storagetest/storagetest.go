@@ -104,4 +104,18 @@ var cases = []struct {
 	{"messages newest first", messages},
 	{"one process tells at a time", tellings},
 	{"what pages kept is swept", sweepPeople},
+
+	{"card payments come back as they went", withCards(roundTripPayment)},
+	{"both sides of a payment's posting are stripes", withCards(stripesOfPayments)},
+	{"a verification has no amount", withCards(verification)},
+	{"order references of links are for ever", withCards(linkReferences)},
+	{"payments: filters and pages", withCards(listPayments)},
+	{"links: filters, pages and statistics", withCards(listLinks)},
+	{"operations that are due or unknown", withCards(duePayments)},
+	{"payments that are due", withCards(dueClearings)},
+	{"links that are due", withCards(dueLinks)},
+	{"one payer among racing ones", withCards(raceForALink)},
+	{"one effect of an answer among races", withCards(oneAnswerAmongRaces)},
+	{"events of payments", withCards(eventsOfPayments)},
+	{"walks of payments are in order", withCards(booksOfPayments)},
 }
