@@ -171,7 +171,8 @@ func PutOff(p Payment, o Operation, at int64) Change {
 }
 
 // Settle notes that the acquirer paid amount out of what was captured, of which it kept fee; of a refund, that
-// it kept amount from what it owes us. AmountExceedsCaptured: more than there is (rule V12);
+// it kept amount, and fee, from what it paid out. So each line of its account stands alone: it owes what was
+// captured and not paid out, whatever it kept for refunds. AmountExceedsCaptured: more than there is (rule V12);
 // TransactionPending and TransactionFailed: it was never captured or accepted.
 func Settle(p Payment, amount, fee, at int64) (Change, reject.Reason) {
 	at = p.notBefore(at)
@@ -189,17 +190,18 @@ func Settle(p Payment, amount, fee, at int64) (Change, reject.Reason) {
 	}
 	p.Settled += amount
 	var c Change
+	bank, fees := ledger.Bank(p.Currency), ledger.AcquirerFee(p.Connector, p.Currency)
+	debit, credit, rest := bank, p.receivable(), amount-fee
 	if p.Kind == RefundOf {
-		e := p.note(journal.Settled, amount, at)
-		c.Entries = append(c.Entries, e.moves(ledger.Post, ledger.RefundTransit(p.Currency), p.receivable()))
-	} else if amount > fee {
-		e := p.note(journal.Settled, amount-fee, at)
-		c.Entries = append(c.Entries, e.moves(ledger.Post, ledger.Bank(p.Currency), p.receivable()))
+		debit, credit, rest = ledger.RefundTransit(p.Currency), bank, amount
+	}
+	if rest > 0 {
+		e := p.note(journal.Settled, rest, at)
+		c.Entries = append(c.Entries, e.moves(ledger.Post, debit, credit))
 	}
 	if fee > 0 {
 		e := p.note(journal.FeeKept, fee, at)
-		to := ledger.AcquirerFee(p.Connector, p.Currency)
-		c.Entries = append(c.Entries, e.moves(ledger.Post, to, p.receivable()))
+		c.Entries = append(c.Entries, e.moves(ledger.Post, fees, credit))
 	}
 	for i := range c.Entries {
 		c.Entries[i].Ours = true
