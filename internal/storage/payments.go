@@ -8,8 +8,8 @@ import (
 	"plexy/internal/core/payment"
 )
 
-// MaxTotal is how far a list is counted: a total is exact up to here, and MaxTotal stands for that or more, so
-// that a page of a list costs the same however much is stored.
+// MaxTotal is how far a list is counted: a total is exact up to here, and MaxTotal stands for that or more,
+// so that a page of a list costs the same however much is stored.
 const MaxTotal = 10_000
 
 // PaymentQuery asks for payments of one merchant, newest first (in falling order of id). Zero fields do not

@@ -13,8 +13,8 @@ const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 const mark = 16
 
 // ULID returns the 26 characters that ids of records and events have of their object: what stands behind the
-// prefix of its id, or, of a bare UUID, its 16 bytes as a ULID with a first character from G to Q. Of anything
-// else it returns "".
+// prefix of its id, or, of a bare UUID, its 16 bytes as a ULID with a first character from G to Q. Of
+// anything else it returns "".
 func ULID(object string) string {
 	if _, ulid, ok := strings.Cut(object, "_"); ok {
 		return ulid

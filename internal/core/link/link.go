@@ -41,9 +41,10 @@ type Link struct {
 	Facts
 	Book                            int // see journal.BookOf
 	Status                          Status
-	Busy                            string // the payment under way; "" for none
-	Payment                         string // the payment that paid it; "" for none
-	ExpiresAt, CreatedAt, UpdatedAt int64  // ExpiresAt 0 for never
+	Busy                            string         // the payment under way; "" for none
+	Payment                         string         // the payment that paid it; "" for none
+	ExpiresAt, CreatedAt, UpdatedAt int64          // ExpiresAt 0 for never
+	Origin, Ended                   journal.Origin // which request made it, and which one cancelled it
 }
 
 // maxAmount is that of a payment: an account can count millions of those.

@@ -1,17 +1,19 @@
 package machine
 
 import (
+	"plexy/internal/core/journal"
 	"plexy/internal/core/link"
 	"plexy/internal/core/reject"
 )
 
 // linked decides about links alone.
-func linked(s *State, at Stamp, c Command) Outcome {
-	switch c := c.(type) {
+func linked(s *State, at Stamp, in Instruction) Outcome {
+	switch c := in.Command.(type) {
 	case CreateLink:
-		return createLink(s, at, c)
+		return createLink(s, at, in.Origin, c)
 	case CancelLink:
 		return s.changeLink(c.Merchant, c.ID, func(l link.Link) (link.Link, reject.Reason) {
+			l.Ended = in.Origin
 			return link.Cancel(l, at.At)
 		})
 	case SetLinkExpiry:
@@ -26,7 +28,7 @@ func linked(s *State, at Stamp, c Command) Outcome {
 	panic("machine: a command that linked does not know")
 }
 
-func createLink(s *State, at Stamp, c CreateLink) Outcome {
+func createLink(s *State, at Stamp, origin journal.Origin, c CreateLink) Outcome {
 	ref := OrderReference{c.Facts.Merchant, c.Facts.OrderReference}
 	if s.LinkReferences[ref] {
 		return Outcome{Reason: reject.LinkReferenceExists}
@@ -38,6 +40,7 @@ func createLink(s *State, at Stamp, c CreateLink) Outcome {
 	if ref.Reference != "" {
 		s.AddLinkReference(ref)
 	}
+	l.Origin = origin
 	s.putLink(l)
 	return Outcome{Pay: &Pay{Link: l}}
 }

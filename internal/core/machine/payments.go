@@ -174,6 +174,9 @@ func (s *State) finishPayment(
 	if no != "" || c.Payment.ID == "" {
 		return Outcome{Reason: no, Pay: &Pay{Payment: p}}
 	}
+	if _, known := s.Operations[c.Operation.ID]; !known {
+		c.Operation.Origin = in.Origin
+	}
 	done := &Pay{Payment: c.Payment, Operation: c.Operation, Other: c.Other, Contradicts: c.Contradicts}
 	if c.Payment != p {
 		s.putPayment(c.Payment)
@@ -215,7 +218,8 @@ func (s *State) followLink(was payment.Stage, p payment.Payment) link.Link {
 	return l
 }
 
-// enter writes the record of an entry.
+// enter writes the record of an entry. Only a payment's first record has the idempotency key of its request:
+// one key has one effect, and of all other effects the operation names it.
 func (s *State) enter(e payment.Entry, origin journal.Origin) journal.Record {
 	p := e.Of
 	r := journal.Record{
@@ -228,6 +232,9 @@ func (s *State) enter(e payment.Entry, origin journal.Origin) journal.Record {
 	}
 	if e.Ours {
 		r.Merchant = ""
+	}
+	if e.Type != journal.Created {
+		r.Origin.IdempotencyKey = ""
 	}
 	s.Changes.Records = append(s.Changes.Records, r)
 	return r

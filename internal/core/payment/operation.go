@@ -1,6 +1,9 @@
 package payment
 
-import "plexy/internal/core/reject"
+import (
+	"plexy/internal/core/journal"
+	"plexy/internal/core/reject"
+)
 
 // Verb is what an operation asks of the acquirer.
 type Verb string
@@ -49,7 +52,8 @@ type Operation struct {
 
 	Code, AuthCode, RRN, NetworkReference, CVVStatus string // see Answer
 
-	Sequence             int64 // of the record it wrote, on Refund or else on Payment; 0 for none
+	Origin               journal.Origin // which request asked for it
+	Sequence             int64          // of the record it wrote, on Refund or else on Payment; 0 for none
 	CreatedAt, UpdatedAt int64
 }
 

@@ -125,19 +125,24 @@ type Payment struct {
 
 	Authorized, Captured, Released, Refunded     int64
 	Authorizing, Capturing, Releasing, Refunding int64 // asked of the acquirer and not answered
-	Settled                                      int64 // of what was captured (of a refund: accepted), paid out by the acquirer
-	Operations, Open, Unknown                    int64 // operations so far, unanswered ones, and unknown ones of those
-	Failure                                      reject.Reason
-	ResponseCode, CVVStatus                      string // of the authorization; see Answer
-	AuthCode, RRN, NetworkReference              string
-	Secure3D                                     bool   // the payer was authenticated
-	ECI                                          string // electronic commerce indicator, as 3-D Secure gave it
-	AuthenticateBy                               int64  // when 3-D Secure is given up; 0 when it is over
-	ClearAt                                      int64  // when it is captured by itself; 0 for never
-	RecurredAt                                   int64  // of a first one: when the last of its series was authorized
-	Sequence                                     int64  // of its last record
-	CreatedAt, UpdatedAt                         int64
-	AuthedAt, ConfirmedAt, ProcessedAt           int64 // authorized · captured first · nothing more to come
+	// Settled is what the acquirer paid out of what was captured; of a refund, what it kept of it.
+	Settled int64
+	// Operations counts all there were, Open those that are not answered, Unknown those of them that are unknown.
+	Operations, Open, Unknown int64
+
+	Failure                         reject.Reason
+	ResponseCode, CVVStatus         string // of the authorization; see Answer
+	AuthCode, RRN, NetworkReference string
+	Secure3D                        bool   // the payer was authenticated
+	ECI                             string // electronic commerce indicator, as 3-D Secure gave it
+
+	AuthenticateBy int64 // when 3-D Secure is given up; 0 when it is over
+	ClearAt        int64 // when it is captured by itself; 0 for never
+	RecurredAt     int64 // of a first one: when the last of its series was authorized
+
+	Sequence                           int64 // of its last record
+	CreatedAt, UpdatedAt               int64
+	AuthedAt, ConfirmedAt, ProcessedAt int64 // authorized · captured first · nothing more to come
 }
 
 // Remaining is what is still held: authorized and neither captured nor released.

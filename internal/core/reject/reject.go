@@ -23,7 +23,8 @@ const (
 	Limited                          // too many requests
 	Busy                             // the queue is full, or the outcome is not known yet
 	Internal                         // our fault
-	Declined                         // the wallet or the bank said no: the transaction exists and failed
+	Declined                         // the wallet said no: the transaction exists and is FAILED
+	Unpaid                           // a card payment, or a refund of one, exists and came to nothing
 )
 
 // Refusals of the doors: decided before an instruction exists, never stored under a key.
@@ -238,12 +239,12 @@ var table = []Row{
 	{MandateNotDue, Refused, "The payer agreed to fewer payments than this; it is too early for the next."},
 	{OperationPending, InProgress, "The outcome of an earlier operation on it is not known yet."},
 	{AlreadyRefunded, Refused, "All that was captured has been refunded."},
-	{CardDeclined, Declined, "The bank declined."},
-	{AuthenticationFailed, Declined, "The payer was not authenticated."},
-	{AuthenticationAbandoned, Declined, "The payer did not finish 3-D Secure in time."},
-	{AuthenticationUnavailable, Declined, "3-D Secure did not work."},
-	{AcquirerUnavailable, Declined, "The acquirer could not be reached; nothing was done."},
-	{RefundFailed, Declined, "The refund was accepted and failed later; the money is the merchant's again."},
+	{CardDeclined, Unpaid, "The bank declined."},
+	{AuthenticationFailed, Unpaid, "The payer was not authenticated."},
+	{AuthenticationAbandoned, Unpaid, "The payer did not finish 3-D Secure in time."},
+	{AuthenticationUnavailable, Unpaid, "3-D Secure did not work."},
+	{AcquirerUnavailable, Unpaid, "The acquirer could not be reached; nothing was done."},
+	{RefundFailed, Unpaid, "The refund was accepted and failed later; the money is the merchant's again."},
 	{QueueFull, Busy, "The server is busy; try again with the same Idempotency-Key."},
 	{OutcomeUnknown, Busy, "The outcome is not known yet; ask again with the same Idempotency-Key."},
 	{NotReady, Busy, "The server is not ready."},

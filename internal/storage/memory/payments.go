@@ -270,7 +270,9 @@ func (s *Store) Links(_ context.Context, q storage.LinkQuery) ([]link.Link, int6
 }
 
 // LinkStatistics counts the merchant's links by status and currency.
-func (s *Store) LinkStatistics(_ context.Context, merchant string, from, to int64) ([]storage.LinkCount, error) {
+func (s *Store) LinkStatistics(
+	_ context.Context, merchant string, from, to int64,
+) ([]storage.LinkCount, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	counts := map[storage.LinkCount]storage.LinkCount{}
