@@ -174,7 +174,7 @@ func (s *State) finishPayment(
 	if no != "" || c.Payment.ID == "" {
 		return Outcome{Reason: no, Pay: &Pay{Payment: p}}
 	}
-	if _, known := s.Operations[c.Operation.ID]; !known {
+	if _, known := s.Operations[c.Operation.ID]; !known && c.Operation.ID != "" {
 		c.Operation.Origin = in.Origin
 	}
 	done := &Pay{Payment: c.Payment, Operation: c.Operation, Other: c.Other, Contradicts: c.Contradicts}
