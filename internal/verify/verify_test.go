@@ -388,7 +388,7 @@ func TestWhereAChainBreaks(t *testing.T) {
 // Every rule must be seen to fail.
 func TestEveryRuleHasAPlant(t *testing.T) {
 	planted := map[verify.Rule]bool{}
-	for _, p := range plants {
+	for _, p := range slices.Concat(plants, cardPlants) {
 		planted[p.rule] = true
 	}
 	for _, c := range (verify.Report{Checks: newTown(t).verify().Checks}).Checks {

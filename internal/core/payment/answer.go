@@ -172,8 +172,8 @@ func PutOff(p Payment, o Operation, at int64) Change {
 
 // Settle notes that the acquirer paid amount out of what was captured, of which it kept fee; of a refund,
 // that it kept amount, and fee, from what it paid out. So each line of its account stands alone: it owes what
-// was captured and not paid out, whatever it kept for refunds. AmountExceedsCaptured: more than there is (rule
-// V12); TransactionPending and TransactionFailed: it was never captured or accepted.
+// was captured and not paid out, whatever it kept for refunds. AmountExceedsCaptured: more than there is
+// (rule V12); TransactionPending and TransactionFailed: it was never captured or accepted.
 func Settle(p Payment, amount, fee, at int64) (Change, reject.Reason) {
 	at = p.notBefore(at)
 	most := p.Captured

@@ -127,7 +127,7 @@ type Payment struct {
 	Authorizing, Capturing, Releasing, Refunding int64 // asked of the acquirer and not answered
 	// Settled is what the acquirer paid out of what was captured; of a refund, what it kept of it.
 	Settled int64
-	// Operations counts all there were, Open those that are not answered, Unknown those of them that are unknown.
+	// Operations counts all there were, Open those without an answer, Unknown the unknown ones of them.
 	Operations, Open, Unknown int64
 
 	Failure                         reject.Reason

@@ -277,8 +277,10 @@ func eventsOfPayments(w *cards) {
 		w.same(one, e)
 	}
 	w.same(byObject, map[string][]string{
-		t.ID:          {"wallet.transaction.authorized"},
-		p.ID:          {"transaction.created", "transaction.authorized", "transaction.charged", "transaction.refunded"},
+		t.ID: {"wallet.transaction.authorized"},
+		p.ID: {
+			"transaction.created", "transaction.authorized", "transaction.charged", "transaction.refunded",
+		},
 		back.Other.ID: {"transaction.refunded"},
 	})
 }
