@@ -6,9 +6,10 @@ import (
 	"plexy/internal/core/payment"
 )
 
-// acquirer is a bank that takes cards, with a truth of its own. What it is asked for under one id it does once,
-// or never; what it says about it comes on time, late, twice, out of order, about another amount, or never, and
-// later it contradicts itself. Only what it says first about an outcome is no lie: no books could know better.
+// acquirer is a bank that takes cards, with a truth of its own. What it is asked for under one id it does
+// once, or never; what it says about it comes on time, late, twice, out of order, about another amount, or
+// never, and later it contradicts itself. Only what it says first about an outcome is no lie: no books could
+// know better.
 type acquirer struct {
 	random *rand.Rand
 	done   map[string]payment.State // by operation

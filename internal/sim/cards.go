@@ -394,7 +394,7 @@ func (s *cardStory) settle() {
 		s.fail("storage", "operations: %v", err)
 	}
 	for _, o := range operations {
-		if o.Verb != payment.Refund || o.State != payment.Accepted || s.random.IntN(4) > 0 {
+		if o.Verb != payment.Refund || o.State != payment.Accepted || s.random.IntN(2) > 0 {
 			continue
 		}
 		bounced := s.run(machine.FailRefund{Payment: p.ID, Refund: o.Refund}, "")

@@ -29,6 +29,9 @@ func TestCards(t *testing.T) {
 		}
 	}
 	t.Log(total)
+	if steps < 8_000 {
+		return // too short a story for everything to happen
+	}
 	for _, what := range []string{
 		"conflicts", "replays", "links", "payments", "unknown", "not believed", "said again", "inquiries",
 		"authenticated", "clearings", "abandoned", "expired links", "settled", "bounced", "authorize approved",

@@ -54,7 +54,8 @@ type Storage interface {
 
 // Batch is one durable transaction carrying many instructions.
 type Batch interface {
-	// Load reads what keys names and locks the wallets among it, in order of id. It is called once.
+	// Load reads what keys names and locks the wallets among it, then the links, then the payments, each in
+	// order of id. It is called once.
 	Load(ctx context.Context, keys *machine.Keys) (*machine.State, error)
 	// Save writes the state's changes. It also updates the stripes of uncapped accounts and fills the
 	// stripe side of each record. It is called at most once, after Load.
