@@ -22,6 +22,9 @@ var (
 	// ErrConflict: another process wrote the same unique row first. Nothing was saved; run the batch
 	// again and it will find that row.
 	ErrConflict = errors.New("conflict with another process")
+	// ErrStale: what was to be written is sealed under keys of another generation. Nothing was saved; seal it
+	// anew.
+	ErrStale = errors.New("sealed under keys of another generation")
 	// ErrTransient: nothing was saved and the same batch may succeed if it is run again.
 	ErrTransient = errors.New("transient database failure")
 	// ErrUnavailable: nothing was saved and running again at once is useless (disk full, no database).
@@ -44,6 +47,7 @@ type Storage interface {
 	Outbox
 	Sandbox
 	People
+	Shoppers
 	// Snapshot runs fn over one unchanging view of the books.
 	Snapshot(ctx context.Context, fn func(context.Context, Books) error) error
 	// Ready returns nil when the database can be reached and its migrations are current.

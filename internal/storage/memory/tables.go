@@ -40,6 +40,7 @@ type Tables struct {
 	Clock        storage.TestClock
 	People       people
 	Payments     Payments
+	Shoppers     shoppers
 
 	// What follows is computed from the rows above.
 	objects    []string            // keys of Journal, sorted
@@ -69,6 +70,7 @@ func newTables() *Tables {
 		Outbox:       newOutbox(),
 		People:       newPeople(),
 		Payments:     newPayments(),
+		Shoppers:     newShoppers(),
 	}
 	t.reindex()
 	return t

@@ -29,10 +29,10 @@ func column(tb testing.TB, s *Store, sql string, args ...any) []string {
 // their own (architecture). The rows of two tables are found by number here; their book is theirs too.
 func TestBooksInTheCatalog(t *testing.T) {
 	s := fresh(t, Config{})
-	plain := []string{"api_keys", "audits", "customers", "deliveries", "delivery_attempts", "event_counters",
-		"event_progress", "events", "goose_db_version", "idempotency_hashes", "idempotency_runs", "installation",
-		"languages", "log_ins", "login_codes", "login_rates", "merchants", "messages", "tellings", "test_clock",
-		"vault_keys", "webhook_endpoints"}
+	plain := []string{"api_keys", "audits", "card_tokens", "customers", "deliveries", "delivery_attempts",
+		"direct_keys", "event_counters", "event_progress", "events", "goose_db_version", "idempotency_hashes",
+		"idempotency_runs", "installation", "languages", "log_ins", "login_codes", "login_rates", "merchants",
+		"messages", "payment_sessions", "shoppers", "tellings", "test_clock", "vault_keys", "webhook_endpoints"}
 	tables := column(t, s, "select name from sqlite_schema where type = 'table' and name not like 'sqlite_%'")
 	for _, table := range tables {
 		columns := column(t, s, "select name from pragma_table_info($1)", table)
@@ -97,6 +97,18 @@ func TestPlans(t *testing.T) {
 			"wallet_transactions_undecided"},
 		{"select id from customers where phone_index in ($1, $2) limit 1", "INDEX"},
 		{"select id from wallet_rows where customer_id = $1", "INDEX"},
+		{"select id from shoppers where merchant_id = $1 and id < $2 order by id desc limit 1 offset 1",
+			"shoppers_merchant (merchant_id=? AND id<?)"},
+		{"select id from shoppers where merchant_id = $1 and ((email_index = $2 and phone_index = $3) or " +
+			"(email_index = $4 and phone_index = $5)) limit 1", "shoppers_pair"},
+		{"select id from card_tokens where merchant_id = $1 and shopper_id = $2 and deleted_at = 0 " +
+			"order by id desc limit 9", "card_tokens_shopper (merchant_id=? AND shopper_id=?)"},
+		{"select id from card_tokens where key_id = $1 and key_id <> '' and id > $2 order by id limit 9",
+			"card_tokens_key (key_id=? AND id>?)"},
+		{"select id from payment_sessions where key_id <> '' and expires_at < $1 order by expires_at, id limit 9",
+			"payment_sessions_over (expires_at<?)"},
+		{"select day, cast(sum(n) as bigint) from list_counts where list = $1 and owner = $2 group by day " +
+			"order by day desc", "PRIMARY KEY (list=? AND owner=?)"},
 		{"select row from idempotency_hashes where run = $1 and hash = $2 order by row", "(run=? AND hash=?)"},
 	} {
 		plan := ""

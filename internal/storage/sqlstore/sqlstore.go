@@ -47,6 +47,9 @@ type Engine interface {
 	// Aside is Write for tables that no batch reads or writes, so that nothing that is remembered of the
 	// others has to be forgotten.
 	Aside(ctx context.Context, fn func(DB) error) error
+	// VaultGeneration returns that of the vault's keys inside a transaction of Aside, and holds a rotation back
+	// until the transaction ends.
+	VaultGeneration(ctx context.Context, db DB) (int64, error)
 }
 
 // Store implements storage.Reader, storage.Records except SweepReplies, and storage.Outbox except Number,

@@ -118,4 +118,12 @@ var cases = []struct {
 	{"one effect of an answer among races", withCards(oneAnswerAmongRaces)},
 	{"events of payments", withCards(eventsOfPayments)},
 	{"walks of payments are in order", withCards(booksOfPayments)},
+
+	{"shoppers", shoppers},
+	{"shoppers newest first, by page", shopperLists},
+	{"a pair makes one shopper among racing ones", shopperRace},
+	{"cards", cards},
+	{"sessions of the hosted page", sessions},
+	{"keys of direct payments", directKeys},
+	{"records are sealed anew unless they changed", sealedRecords},
 }
