@@ -8,8 +8,9 @@ import (
 	"plexy/internal/core/payment"
 )
 
-// MaxTotal is how far a list is counted: a total is exact up to here, and MaxTotal stands for that or more,
-// so that a page of a list costs the same however much is stored.
+// MaxTotal is how far a list is counted that is restricted by anything but the merchant: a total is exact up to
+// here, and MaxTotal stands for that or more, so that a page of it costs the same however much is stored. The
+// total of all payments or links of a merchant is always exact.
 const MaxTotal = 10_000
 
 // PaymentQuery asks for payments of one merchant, newest first (in falling order of id). Zero fields do not
@@ -22,8 +23,13 @@ type PaymentQuery struct {
 	OrderReference         string
 	Status                 payment.Status
 	CreatedFrom, CreatedTo int64 // microseconds: from inclusive, to exclusive
-	Offset                 int   // rows to skip, at most MaxTotal
+	Offset                 int   // rows to skip, at most MaxTotal in a restricted list
 	Limit                  int
+}
+
+// All reports whether q asks for all payments of the merchant.
+func (q PaymentQuery) All() bool {
+	return q == PaymentQuery{Merchant: q.Merchant, Offset: q.Offset, Limit: q.Limit}
 }
 
 // LinkQuery asks for links of one merchant, newest first (in falling order of id). Zero fields do not
@@ -32,8 +38,13 @@ type LinkQuery struct {
 	Merchant               string
 	Status                 link.Status // as stored: one whose time is over is active until it was expired
 	CreatedFrom, CreatedTo int64       // microseconds: from inclusive, to exclusive
-	Offset                 int         // rows to skip, at most MaxTotal
+	Offset                 int         // rows to skip, at most MaxTotal in a restricted list
 	Limit                  int
+}
+
+// All reports whether q asks for all links of the merchant.
+func (q LinkQuery) All() bool {
+	return q == LinkQuery{Merchant: q.Merchant, Offset: q.Offset, Limit: q.Limit}
 }
 
 // LinkCount is how many links of a merchant have a status in a currency, and their amounts together.
@@ -64,7 +75,7 @@ type Payments interface {
 	Payment(ctx context.Context, merchant, id string) (payment.Payment, error)
 	// AnyPayment returns a payment for the platform's own purposes, or ErrNotFound.
 	AnyPayment(ctx context.Context, id string) (payment.Payment, error)
-	// Payments returns at most q.Limit payments, and how many there are in all, up to MaxTotal.
+	// Payments returns at most q.Limit payments, and how many there are in all (see MaxTotal).
 	Payments(ctx context.Context, q PaymentQuery) ([]payment.Payment, int64, error)
 	// OperationsOf returns what was asked of the acquirer for a payment, in order of number. The records of
 	// the payment are Reader.Operations.
@@ -78,7 +89,7 @@ type Payments interface {
 	AnyLink(ctx context.Context, id string) (link.Link, error)
 	// LinkByReference returns the merchant's link with an order reference, or ErrNotFound.
 	LinkByReference(ctx context.Context, merchant, reference string) (link.Link, error)
-	// Links returns at most q.Limit links, and how many there are in all, up to MaxTotal.
+	// Links returns at most q.Limit links, and how many there are in all (see MaxTotal).
 	Links(ctx context.Context, q LinkQuery) ([]link.Link, int64, error)
 	// LinkStatistics counts the merchant's links that were made in the time from (inclusive) to (exclusive,
 	// 0 for no end), in order of status and currency.

@@ -48,6 +48,7 @@ type Storage interface {
 	Sandbox
 	People
 	Shoppers
+	Payments
 	// Snapshot runs fn over one unchanging view of the books.
 	Snapshot(ctx context.Context, fn func(context.Context, Books) error) error
 	// Ready returns nil when the database can be reached and its migrations are current.
@@ -180,4 +181,5 @@ type Books interface {
 	Replies(ctx context.Context, fn func(machine.ReplyKey, machine.Stored) error) error
 	// References walks the references of funding, each with its one effect.
 	References(ctx context.Context, fn func(machine.Reference) error) error
+	PaymentBooks
 }

@@ -172,9 +172,15 @@ func (s *Store) AnyPayment(_ context.Context, id string) (payment.Payment, error
 // page takes what a query asks for out of all that it matches, newest first.
 func page[T any](rows []T, id func(T) string, offset, limit int) ([]T, int64) {
 	slices.SortFunc(rows, func(a, b T) int { return strings.Compare(id(b), id(a)) })
-	total := int64(min(len(rows), storage.MaxTotal))
-	rows = rows[min(offset, len(rows)):]
-	return rows[:min(limit, len(rows))], total
+	return atMost(rows, offset, limit), int64(len(rows))
+}
+
+// counted is a total as far as a list is counted.
+func counted(total int64, all bool) int64 {
+	if all {
+		return total
+	}
+	return min(total, storage.MaxTotal)
 }
 
 // Payments returns at most q.Limit payments, and how many there are in all.
@@ -193,7 +199,7 @@ func (s *Store) Payments(_ context.Context, q storage.PaymentQuery) ([]payment.P
 		}
 	}
 	rows, total := page(found, func(p payment.Payment) string { return p.ID }, q.Offset, q.Limit)
-	return rows, total, nil
+	return rows, counted(total, q.All()), nil
 }
 
 // OperationsOf returns what was asked of the acquirer for a payment, in order of number.
@@ -266,7 +272,7 @@ func (s *Store) Links(_ context.Context, q storage.LinkQuery) ([]link.Link, int6
 		}
 	}
 	rows, total := page(found, func(l link.Link) string { return l.ID }, q.Offset, q.Limit)
-	return rows, total, nil
+	return rows, counted(total, q.All()), nil
 }
 
 // LinkStatistics counts the merchant's links by status and currency.

@@ -1,16 +1,55 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+
+	"plexy/internal/core/machine"
+	"plexy/internal/storage"
 )
 
 // Lists whose entries are counted.
 const (
 	ListShoppers = "shoppers"
+	ListPayments = "payments"
+	ListLinks    = "links"
 )
+
+// Count is how many entries of a day a batch made in a list.
+type Count struct {
+	List, Owner string
+	Day         int64
+	Made        int64
+}
+
+// CountNew returns what the state's new payments and links add to the counts of lists, in the order of the
+// counts' key; nil when there are none.
+func CountNew(state *machine.State) []Count {
+	c := &state.Changes
+	if len(c.NewPayments)+len(c.NewLinks) == 0 {
+		return nil
+	}
+	made := map[Count]int64{}
+	for _, id := range c.NewPayments {
+		made[Count{List: ListPayments, Owner: state.Payments[id].Merchant, Day: ListDay(id)}]++
+	}
+	for _, id := range c.NewLinks {
+		made[Count{List: ListLinks, Owner: state.Links[id].Merchant, Day: ListDay(id)}]++
+	}
+	counts := make([]Count, 0, len(made))
+	for n, times := range made {
+		n.Made = times
+		counts = append(counts, n)
+	}
+	slices.SortFunc(counts, func(a, b Count) int {
+		return cmp.Or(cmp.Compare(a.List, b.List), cmp.Compare(a.Owner, b.Owner), cmp.Compare(a.Day, b.Day))
+	})
+	return counts
+}
 
 const dayMillis = 24 * 60 * 60 * 1000
 
@@ -33,8 +72,11 @@ func ListDay(id string) int64 {
 }
 
 // firstOf is the lowest id of a day, written as ids with the prefix are.
-func firstOf(prefix string, day int64) string {
-	ms := day * dayMillis
+func firstOf(prefix string, day int64) string { return atOf(prefix, day*dayMillis*1000) }
+
+// atOf is the lowest id of the millisecond of a time (microseconds), written as ids with the prefix are.
+func atOf(prefix string, at int64) string {
+	ms := min(max(at/1000, 0), 1<<48-1) // what an id can tell
 	if prefix == "" {
 		return fmt.Sprintf("%08x-%04x", ms>>16, ms&0xffff)
 	}
@@ -67,4 +109,41 @@ func pageOf(ctx context.Context, db DB, l list, offset int) (listPage, error) {
 		return nil
 	})
 	return p, err
+}
+
+// pageQuery asks for a page of a list, in falling order of id.
+type pageQuery struct {
+	table, columns string
+	where          where
+	offset, limit  int
+	counted        *list // when all entries of a counted list are asked for; else nil
+}
+
+// readPage reads a page and how many entries there are: exactly where they are counted, else up to MaxTotal.
+func readPage[T any](
+	ctx context.Context, db DB, q pageQuery, scan func(Row) T,
+) (found []T, total int64, err error) {
+	w, from := q.where, listPage{offset: q.offset}
+	if q.counted != nil {
+		if from, err = pageOf(ctx, db, *q.counted, q.offset); err != nil {
+			return nil, 0, err
+		}
+		if from.before != "" {
+			w.add("id < ", from.before)
+		}
+	}
+	found, err = all(ctx, db, "select "+q.columns+" from "+q.table+" where "+w.sql()+
+		" order by id desc limit "+w.place(int64(q.limit))+" offset "+w.place(int64(from.offset)), w.args, scan)
+	switch {
+	case err != nil:
+		return nil, 0, err
+	case q.counted != nil:
+		return found, int64(from.total), nil
+	case len(found) < q.limit && (len(found) > 0 || q.offset == 0): // it is the last page
+		return found, int64(min(q.offset+len(found), storage.MaxTotal)), nil
+	}
+	w = q.where
+	total, err = one(ctx, db, "select count(*) from (select 1 from "+q.table+" where "+w.sql()+
+		" limit "+w.place(int64(storage.MaxTotal))+") counted", w.args, Row.Int64)
+	return found, total, err
 }

@@ -148,23 +148,17 @@ func (s *Store) ShopperByPair(
 func (s *Store) Shoppers(
 	ctx context.Context, merchant string, offset, limit int,
 ) (found []shopper.Shopper, total int, err error) {
+	w := where{}
+	w.add("merchant_id = ", merchant)
+	n := int64(0)
 	err = s.engine.Read(ctx, func(db DB) error {
-		page, err := pageOf(ctx, db, list{ListShoppers, merchant, ""}, offset)
-		if err != nil {
-			return err
-		}
-		total = page.total
-		w := where{}
-		w.add("merchant_id = ", merchant)
-		if page.before != "" {
-			w.add("id < ", page.before)
-		}
-		found, err = all(ctx, db, "select "+shopperColumns+" from shoppers where "+w.sql()+
-			" order by id desc limit "+w.place(int64(limit))+" offset "+w.place(int64(page.offset)),
-			w.args, scanShopper)
+		found, n, err = readPage(ctx, db, pageQuery{
+			table: "shoppers", columns: shopperColumns, where: w, offset: offset, limit: limit,
+			counted: &list{ListShoppers, merchant, ""},
+		}, scanShopper)
 		return err
 	})
-	return found, total, wrap("list shoppers", err)
+	return found, int(n), wrap("list shoppers", err)
 }
 
 // AddCard writes a card.

@@ -128,7 +128,7 @@ func (w *world) card(owner, print string) shopper.Card {
 	}
 }
 
-func cards(w *world) {
+func savedCards(w *world) {
 	w.install()
 	one, two, guest := w.card("s1", "x"), w.card("s1", "y"), w.card("", "x")
 	again, foreign := w.card("s1", "x"), w.card("s1", "x")

@@ -122,7 +122,7 @@ var cases = []struct {
 	{"shoppers", shoppers},
 	{"shoppers newest first, by page", shopperLists},
 	{"a pair makes one shopper among racing ones", shopperRace},
-	{"cards", cards},
+	{"cards", savedCards},
 	{"sessions of the hosted page", sessions},
 	{"keys of direct payments", directKeys},
 	{"records are sealed anew unless they changed", sealedRecords},
