@@ -305,8 +305,11 @@ func linkReferences(w *cards) {
 	keys.Add(late)
 	w.is(w.Commit(w.ctx, 0, func(ctx context.Context, b storage.Batch) error {
 		state, err := b.Load(ctx, &keys)
-		if err != nil || len(state.LinkReferences) > 0 {
+		switch {
+		case err != nil:
 			return err
+		case len(state.LinkReferences) > 0: // a keeper that guessed looks again by itself
+			return storage.ErrConflict
 		}
 		if w.Lanes() > 1 {
 			if _, err := w.try(1, create("ORDER-9")); err != nil {
