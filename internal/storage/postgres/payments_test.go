@@ -170,6 +170,48 @@ func TestPaymentsAndWalletsInTwoProcesses(t *testing.T) {
 	}
 }
 
+// Nobody waits in a circle for links, payments and wallets that everybody wants all the time.
+func TestLocksOfPaymentsHaveAnOrder(t *testing.T) {
+	w, stores := twoProcesses(t, 4)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	var links, payments []machine.Instruction
+	for range 8 {
+		links, payments = append(links, w.createLink("")), append(payments, w.beginPayment(""))
+	}
+	made, err := run(ctx, stores[0], 0, links...)
+	must(t, err)
+	begun, err := run(ctx, stores[0], 0, payments...)
+	must(t, err)
+	var all sync.WaitGroup
+	failures := make([]error, 4)
+	for worker := range 4 {
+		all.Go(func() {
+			for n := 0; n < 40 && failures[worker] == nil; n++ {
+				var batch []machine.Instruction
+				for i := range made {
+					pay := begun[i].Pay
+					if worker == 3 { // who names no wallet is not kept in line by their locks
+						batch = append(batch, w.authorize(i%4, n, 1))
+					}
+					batch = append(batch, w.keyed("", machine.SetLinkExpiry{
+						Merchant: shopMerchant, ID: made[i].Pay.Link.ID, ExpiresAt: int64(n + 1),
+					}), w.keyed("", machine.PutOff{Attempt: machine.Attempt{
+						Payment: pay.Payment.ID, Operation: pay.Operation.ID,
+					}}))
+				}
+				if worker%2 == 1 {
+					slices.Reverse(batch)
+				}
+				_, failures[worker] = insistAll(ctx, stores[worker%2], worker/2, batch)
+			}
+		})
+	}
+	all.Wait()
+	must(t, errors.Join(failures...))
+	w.calm(t)
+}
+
 // answerAll answers every payment from all lanes at once: one of them is the first.
 func answerAll(ctx context.Context, t *testing.T, w *shop, stores []storage.Storage, begun *sync.Map) {
 	t.Helper()

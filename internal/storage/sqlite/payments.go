@@ -71,9 +71,12 @@ func updateByID(table, columns, state string) string {
 	return "update " + table + " set " + sqlstore.Assign(columns, state) + " where id = $1 and book = $2"
 }
 
-// saveCards writes what the batch made and changed of card payments.
+// saveCards writes what the batch made and changed of card payments. It is nothing for a batch of wallets.
 func (b *batch) saveCards(ctx context.Context) error {
 	s, c, hot := b.state, &b.state.Changes, b.w.hot
+	if len(c.NewLinks)+len(c.Links)+len(c.NewPayments)+len(c.Payments)+len(c.Operations) == 0 {
+		return nil // a new operation comes with its payment
+	}
 	if err := b.saveLinkReferences(ctx); err != nil {
 		return err
 	}

@@ -109,6 +109,33 @@ func TestPlans(t *testing.T) {
 			"payment_sessions_over (expires_at<?)"},
 		{"select day, cast(sum(n) as bigint) from list_counts where list = $1 and owner = $2 group by day " +
 			"order by day desc", "PRIMARY KEY (list=? AND owner=?)"},
+		{"select id from payments where merchant_id = $1 and id < $2 order by id desc limit 50 offset 1",
+			"payments_merchant (merchant_id=? AND id<?)"},
+		{"select id from payments where merchant_id = $1 and link_id <> '' and link_id = $2 order by id desc limit 1",
+			"payments_link (merchant_id=? AND link_id=?)"},
+		{"select id from payments where merchant_id = $1 and parent_id <> '' and parent_id = $2 order by id desc",
+			"payments_parent (merchant_id=? AND parent_id=?)"},
+		{"select id from payments where merchant_id = $1 and shopper_id <> '' and shopper_id = $2 order by id desc",
+			"payments_shopper (merchant_id=? AND shopper_id=?)"},
+		{"select id from payments where merchant_id = $1 and order_reference <> '' and order_reference = $2 " +
+			"order by id desc", "payments_reference (merchant_id=? AND order_reference=?)"},
+		{"select id from payments where merchant_id = $1 and status = $2 order by id desc limit 9",
+			"payments_status (merchant_id=? AND status=?)"},
+		{"select id from payments where clear_at > 0 and open_operations = 0 and clear_at <= $1 " +
+			"order by clear_at, id limit $2", "payments_clearing (clear_at>? AND clear_at<?)"},
+		{"select id from payments where authenticate_by > 0 and authenticate_by <= $1 " +
+			"order by authenticate_by, id limit $2", "payments_authenticating (authenticate_by>? AND"},
+		{"select o.id, p.stage from payment_operations o join payments p on p.id = o.payment_id and p.book = o.book " +
+			"where o.next_check_at > 0 and o.next_check_at <= $1 and o.state = 'sent' " +
+			"order by o.next_check_at, o.id limit $2", "payment_operations_due (next_check_at>? AND next_check_at<?)"},
+		{"select o.id, p.stage from payment_operations o join payments p on p.id = o.payment_id and p.book = o.book " +
+			"where o.in_doubt order by o.unknown_since, o.id limit $1", "USING INDEX payment_operations_unknown"},
+		{"select id from payment_operations where payment_id = $1 order by number",
+			"payment_operations_payment (payment_id=?)"},
+		{"select id from payment_links where status = 'active' and busy = '' and expires_at > 0 and " +
+			"expires_at <= $1 order by expires_at, id limit $2", "payment_links_due (expires_at>? AND expires_at<?)"},
+		{"select id from payment_links where merchant_id = $1 and status = $2 order by id desc limit 9",
+			"payment_links_status (merchant_id=? AND status=?)"},
 		{"select row from idempotency_hashes where run = $1 and hash = $2 order by row", "(run=? AND hash=?)"},
 	} {
 		plan := ""
