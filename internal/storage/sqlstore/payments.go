@@ -25,14 +25,17 @@ const (
 		"sequence, updated_at, authed_at, confirmed_at, processed_at"
 
 	OperationColumns = operationFacts + ", " + OperationState
-	operationFacts   = "id, book, payment_id, refund_id, number, verb, amount, created_at"
-	OperationState   = "state, in_doubt, unknown_since, next_check_at, checks, contradictions, code, auth_code, " +
+	operationFacts   = "id, book, payment_id, refund_id, number, verb, amount, request_id, api_key_id, " +
+		"idempotency_key, created_at"
+	OperationState = "state, in_doubt, unknown_since, next_check_at, checks, contradictions, code, auth_code, " +
 		"rrn, network_reference, cvv_status, sequence, updated_at"
 
 	LinkColumns = linkFacts + ", " + LinkState
 	linkFacts   = "id, book, merchant_id, currency, amount, order_reference, description, shopper_id, " +
-		"auto_clearing, validation, recurring, metadata, created_by, created_at"
-	LinkState = "status, busy, payment_id, expires_at, updated_at"
+		"auto_clearing, validation, recurring, metadata, created_by, request_id, api_key_id, idempotency_key, " +
+		"created_at"
+	LinkState = "status, busy, payment_id, expires_at, updated_at, ended_request_id, ended_api_key_id, " +
+		"ended_idempotency_key"
 )
 
 // Small is a value of a column that is narrower in PostgreSQL than an int64: a book.
@@ -92,7 +95,8 @@ func ScanStoredPayment(r Row) StoredPayment {
 // OperationValues gives OperationColumns.
 func OperationValues(o payment.Operation) []any {
 	return []any{
-		o.ID, Small(o.Book), o.Payment, o.Refund, o.Number, string(o.Verb), o.Amount, o.CreatedAt,
+		o.ID, Small(o.Book), o.Payment, o.Refund, o.Number, string(o.Verb), o.Amount,
+		o.Origin.RequestID, o.Origin.APIKeyID, o.Origin.IdempotencyKey, o.CreatedAt,
 
 		string(o.State), o.Unknown, o.UnknownSince, o.NextCheckAt, o.Checks, o.Contradictions, o.Code,
 		o.AuthCode, o.RRN, o.NetworkReference, o.CVVStatus, o.Sequence, o.UpdatedAt,
@@ -103,7 +107,7 @@ func OperationValues(o payment.Operation) []any {
 func ScanOperation(r Row) payment.Operation {
 	return payment.Operation{
 		ID: r.Text(), Book: int(r.Int64()), Payment: r.Text(), Refund: r.Text(), Number: r.Int64(),
-		Verb: payment.Verb(r.Text()), Amount: r.Int64(), CreatedAt: r.Int64(),
+		Verb: payment.Verb(r.Text()), Amount: r.Int64(), Origin: scanOrigin(r), CreatedAt: r.Int64(),
 		State: payment.State(r.Text()), Unknown: r.Bool(), UnknownSince: r.Int64(), NextCheckAt: r.Int64(),
 		Checks: r.Int64(), Contradictions: r.Int64(), Code: r.Text(), AuthCode: r.Text(), RRN: r.Text(),
 		NetworkReference: r.Text(), CVVStatus: r.Text(), Sequence: r.Int64(), UpdatedAt: r.Int64(),
@@ -114,9 +118,11 @@ func ScanOperation(r Row) payment.Operation {
 func LinkValues(l link.Link) []any {
 	return []any{
 		l.ID, Small(l.Book), l.Merchant, string(l.Currency), l.Amount, l.OrderReference, l.Description,
-		l.Shopper, l.AutoClearing, l.Validation, l.Recurring, l.Metadata, l.CreatedBy, l.CreatedAt,
+		l.Shopper, l.AutoClearing, l.Validation, l.Recurring, l.Metadata, l.CreatedBy,
+		l.Origin.RequestID, l.Origin.APIKeyID, l.Origin.IdempotencyKey, l.CreatedAt,
 
 		string(l.Status), l.Busy, l.Payment, l.ExpiresAt, l.UpdatedAt,
+		l.Ended.RequestID, l.Ended.APIKeyID, l.Ended.IdempotencyKey,
 	}
 }
 
@@ -126,10 +132,15 @@ func ScanLink(r Row) link.Link {
 	l.Merchant, l.Currency, l.Amount = r.Text(), money.Currency(r.Text()), r.Int64()
 	l.OrderReference, l.Description, l.Shopper = r.Text(), r.Text(), r.Text()
 	l.AutoClearing, l.Validation = r.Bool(), r.Bool()
-	l.Recurring, l.Metadata, l.CreatedBy, l.CreatedAt = r.Text(), r.Text(), r.Text(), r.Int64()
+	l.Recurring, l.Metadata, l.CreatedBy = r.Text(), r.Text(), r.Text()
+	l.Origin, l.CreatedAt = scanOrigin(r), r.Int64()
 	l.Status, l.Busy, l.Payment = link.Status(r.Text()), r.Text(), r.Text()
-	l.ExpiresAt, l.UpdatedAt = r.Int64(), r.Int64()
+	l.ExpiresAt, l.UpdatedAt, l.Ended = r.Int64(), r.Int64(), scanOrigin(r)
 	return l
+}
+
+func scanOrigin(r Row) journal.Origin {
+	return journal.Origin{RequestID: r.Text(), APIKeyID: r.Text(), IdempotencyKey: r.Text()}
 }
 
 // paymentBook returns the book of a payment or an operation, and whether the text is such an id at all.

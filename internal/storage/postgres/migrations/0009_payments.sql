@@ -20,12 +20,18 @@ create table payment_links (
   recurring       text not null,
   metadata        text not null,
   created_by      text not null,
+  request_id      text not null,
+  api_key_id      text not null,
+  idempotency_key text not null,
   created_at      bigint not null,
   status          text collate "C" not null check (status in ('active', 'paid', 'expired', 'cancelled')),
   busy            text collate "C" not null,
   payment_id      text collate "C" not null,
   expires_at      bigint not null,
   updated_at      bigint not null,
+  ended_request_id      text not null,
+  ended_api_key_id      text not null,
+  ended_idempotency_key text not null,
   primary key (id, book)
 ) with (fillfactor = 90);
 create index payment_links_merchant on payment_links (merchant_id, id, book);
@@ -122,6 +128,9 @@ create table payment_operations (
   number            bigint not null,
   verb              text not null check (verb in ('authorize', 'capture', 'cancel', 'refund')),
   amount            bigint not null check (amount >= 0),
+  request_id        text not null,
+  api_key_id        text not null,
+  idempotency_key   text not null,
   created_at        bigint not null,
   state             text not null check (state in ('sent', 'approved', 'declined', 'failed')),
   in_doubt          boolean not null,
@@ -157,12 +166,18 @@ create type batch_link as (
   recurring       text collate "C",
   metadata        text collate "C",
   created_by      text collate "C",
+  request_id      text collate "C",
+  api_key_id      text collate "C",
+  idempotency_key text collate "C",
   created_at      bigint,
   status          text collate "C",
   busy            text collate "C",
   payment_id      text collate "C",
   expires_at      bigint,
-  updated_at      bigint
+  updated_at      bigint,
+  ended_request_id      text collate "C",
+  ended_api_key_id      text collate "C",
+  ended_idempotency_key text collate "C"
 );
 
 create type batch_payment as (
@@ -232,6 +247,9 @@ create type batch_operation as (
   number            bigint,
   verb              text collate "C",
   amount            bigint,
+  request_id        text collate "C",
+  api_key_id        text collate "C",
+  idempotency_key   text collate "C",
   created_at        bigint,
   state             text collate "C",
   in_doubt          boolean,

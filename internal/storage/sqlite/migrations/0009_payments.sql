@@ -23,12 +23,18 @@ create table payment_links (
   recurring       text    not null,
   metadata        text    not null,
   created_by      text    not null,
+  request_id      text    not null,
+  api_key_id      text    not null,
+  idempotency_key text    not null,
   created_at      integer not null,
   status          text    not null check (status in ('active', 'paid', 'expired', 'cancelled')),
   busy            text    not null,
   payment_id      text    not null,
   expires_at      integer not null,
   updated_at      integer not null,
+  ended_request_id      text    not null,
+  ended_api_key_id      text    not null,
+  ended_idempotency_key text    not null,
   primary key (id, book)
 ) strict;
 create index payment_links_merchant on payment_links (merchant_id, id, book);
@@ -125,6 +131,9 @@ create table payment_operations (
   number            integer not null,
   verb              text    not null check (verb in ('authorize', 'capture', 'cancel', 'refund')),
   amount            integer not null check (amount >= 0),
+  request_id        text    not null,
+  api_key_id        text    not null,
+  idempotency_key   text    not null,
   created_at        integer not null,
   state             text    not null check (state in ('sent', 'approved', 'declined', 'failed')),
   in_doubt          integer not null,
