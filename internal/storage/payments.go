@@ -8,9 +8,9 @@ import (
 	"plexy/internal/core/payment"
 )
 
-// MaxTotal is how far a list is counted that is restricted by anything but the merchant: a total is exact up to
-// here, and MaxTotal stands for that or more, so that a page of it costs the same however much is stored. The
-// total of all payments or links of a merchant is always exact.
+// MaxTotal is how far a list is counted that is restricted by anything but the merchant: a total is exact up
+// to here, and MaxTotal stands for that or more, so that a page of it costs the same however much is stored.
+// The total of all payments or links of a merchant is always exact.
 const MaxTotal = 10_000
 
 // PaymentQuery asks for payments of one merchant, newest first (in falling order of id). Zero fields do not

@@ -45,8 +45,8 @@ func Deadlocks(t *testing.T, s *Store) (n int64) {
 func TestBatchesOfWalletsRunNoStatementOfPayments(t *testing.T) {
 	s := &session{types: map[string]uint32{}}
 	r, state := s.round(), machine.NewState()
-	l := &reading{keys: &machine.Keys{Payers: []machine.Holder{{IIN: []string{"i"}, Currency: "KZT"}}}, state: state}
-	l.askCards(r)
+	keys := &machine.Keys{Payers: []machine.Holder{{IIN: []string{"i"}, Currency: "KZT"}}}
+	(&reading{keys: keys, state: state}).askCards(r)
 	saveCards(r, state)
 	saveCounts(r, state, 0)
 	if len(r.reads) != 0 {

@@ -74,8 +74,8 @@ func (m *marks) clear() {
 // Transactions commit in another order than they begin in, so no counter of rows tells which are new. What
 // the last numbering could see does: its snapshot is kept, and a record is new when the transaction that
 // wrote it was not visible in it. Whoever can see an object's later record can see the ones before it, since
-// it was written under the lock of the same wallet or payment; so both are numbered now, in order of sequence,
-// or the earlier one was numbered before. Only one server numbers at a time: the others pass by.
+// it was written under the lock of the same wallet or payment; so both are numbered now, in order of
+// sequence, or the earlier one was numbered before. Only one server numbers at a time: the others pass by.
 //
 // A long transaction elsewhere in the database delays nothing: the snapshot says which are under way, not
 // only which is the oldest.

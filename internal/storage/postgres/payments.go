@@ -79,7 +79,8 @@ func (l *reading) askCards(r *round) {
 		r.add(lockLinks, func(row sqlstore.Row) { l.state.AddLink(sqlstore.ScanLink(row)) }, textArray(ids))
 	}
 	if ids := unique(l.keys.Payments); len(ids) > 0 {
-		r.add(lockPayments, func(row sqlstore.Row) { l.state.AddPayment(sqlstore.ScanPayment(row)) }, textArray(ids))
+		r.add(lockPayments, func(row sqlstore.Row) { l.state.AddPayment(sqlstore.ScanPayment(row)) },
+			textArray(ids))
 	}
 	if ids := unique(l.keys.Operations); len(ids) > 0 {
 		r.add(readOperations, func(row sqlstore.Row) { l.state.AddOperation(sqlstore.ScanOperation(row)) },

@@ -24,11 +24,11 @@ const patience = 500 * time.Millisecond
 //
 // The rows that count are this attempt's own. They cannot be an earlier attempt's: an attempt is followed
 // by another one only when it is known not to be committed. They cannot be another process's either: they
-// carry the ids of our requests, audits and operations, which nobody else makes. A batch that made no row and
-// changed some of card payments looks for those, by the time of the change: if somebody changed them again
-// since, it is taken for not committed and runs again, which such instructions bear. Releases of lapsed holds carry no
-// request; another process's release of the same hold is told apart by its time and its stripe, and if
-// even those are the same, so is its effect.
+// carry the ids of our requests, audits and operations, which nobody else makes. A batch that made no row
+// and changed some of card payments looks for those, by the time of the change: if somebody changed them
+// again since, it is taken for not committed and runs again, which such instructions bear. Releases of lapsed
+// holds carry no request; another process's release of the same hold is told apart by its time and its
+// stripe, and if even those are the same, so is its effect.
 //
 // It returns nil for committed, ErrTransient for not committed, and ErrUncertain when ctx ends first.
 func (b *batch) settle(ctx context.Context, cause error) error {

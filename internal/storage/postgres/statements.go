@@ -24,9 +24,9 @@ var batchTypes = []string{
 	typeLink, typePayment, typeOperation,
 }
 
-// Names of the statements of a batch, in the order in which they run (those of card payments are in payments.go:
-// their locks come after those of wallets, their rows before the replies). That order, and the order of the
-// rows within each statement, is the same in every process: it is the order of locks.
+// Names of the statements of a batch, in the order in which they run (those of card payments are in
+// payments.go: their locks come after those of wallets, their rows before the replies). That order, and the
+// order of the rows within each statement, is the same in every process: it is the order of locks.
 const (
 	discard         = "discard_plans"
 	begin           = "begin"

@@ -29,8 +29,8 @@ type stripes struct {
 	sides   []int64          // of each record
 }
 
-// sumStripes computes the deltas of the records and fills the sides that are stripes in a copy of them. It fails
-// when a delta does not fit 64 bits.
+// sumStripes computes the deltas of the records and fills the sides that are stripes in a copy of them. It
+// fails when a delta does not fit 64 bits.
 func sumStripes(book int, records []journal.Record) (*stripes, error) {
 	s := &stripes{
 		book: book, deltas: map[string]*ledger.Account{},

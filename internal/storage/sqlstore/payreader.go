@@ -63,8 +63,8 @@ func (s *Store) Payments(ctx context.Context, q storage.PaymentQuery) ([]payment
 	return found, total, wrap("list payments", err)
 }
 
-// created restricts a list, whose ids begin with the prefix, to what was created in a time. It is exact on the
-// time of creation, and finds the place in the index by the time in the id (see Drift).
+// created restricts a list, whose ids begin with the prefix, to what was created in a time. It is exact on
+// the time of creation, and finds the place in the index by the time in the id (see Drift).
 func (w *where) created(prefix string, from, to int64) {
 	if from != 0 {
 		w.add("created_at >= ", from)
@@ -89,8 +89,8 @@ func (s *Store) OperationsOf(ctx context.Context, paymentID string) ([]payment.O
 }
 
 // asked joins an operation, as o, with its payment.
-var asked = "select " + Of("o", OperationColumns) + ", " + Of("p", PaymentColumns) + " from payment_operations o " +
-	"join payments p on p.id = o.payment_id and p.book = o.book where "
+var asked = "select " + Of("o", OperationColumns) + ", " + Of("p", PaymentColumns) +
+	" from payment_operations o join payments p on p.id = o.payment_id and p.book = o.book where "
 
 func scanAsked(r Row) storage.Asked {
 	a := storage.Asked{Operation: ScanOperation(r)}
@@ -133,8 +133,8 @@ func (s *Store) AnyLink(ctx context.Context, id string) (link.Link, error) {
 func (s *Store) LinkByReference(ctx context.Context, merchant, reference string) (link.Link, error) {
 	return readOne(ctx, s, query[link.Link]{
 		what: "find a link by order reference",
-		sql: "select " + Of("l", LinkColumns) + " from link_references r join payment_links l on l.id = r.link_id " +
-			"where r.merchant_id = $1 and r.reference = $2 and r.book = $3",
+		sql: "select " + Of("l", LinkColumns) + " from link_references r " +
+			"join payment_links l on l.id = r.link_id where r.merchant_id = $1 and r.reference = $2 and r.book = $3",
 		args: []any{merchant, reference, HashBook(merchant, reference)}, scan: ScanLink,
 	})
 }
@@ -194,7 +194,8 @@ func (s *Store) DueOperations(ctx context.Context, at int64, limit int) ([]stora
 func (s *Store) UnknownOperations(ctx context.Context, limit int) ([]storage.Asked, error) {
 	return readAll(ctx, s, query[storage.Asked]{
 		what: "list the operations whose outcome is unknown",
-		sql:  asked + "o.in_doubt order by o.unknown_since, o.id limit $1", args: []any{int64(limit)}, scan: scanAsked,
+		sql:  asked + "o.in_doubt order by o.unknown_since, o.id limit $1",
+		args: []any{int64(limit)}, scan: scanAsked,
 	})
 }
 

@@ -59,8 +59,8 @@ type Store struct{ engine Engine }
 // New returns the shared half of a keeper.
 func New(e Engine) *Store { return &Store{engine: e} }
 
-// Book returns the book that the id of a wallet transaction, a wallet or a payment carries, and whether object
-// is such an id at all; no row has another one.
+// Book returns the book that the id of a wallet transaction, a wallet or a payment carries, and whether
+// object is such an id at all; no row has another one.
 func Book(object string) (int64, bool) {
 	if !strings.Contains(object, "_") {
 		return paymentBook(object)
