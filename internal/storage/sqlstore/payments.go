@@ -17,8 +17,8 @@ const (
 	PaymentColumns = paymentFacts + ", " + PaymentState
 	paymentFacts   = "id, book, merchant_id, link_id, session_id, shopper_id, card_token_id, connector, " +
 		"terminal, currency, amount, order_reference, description, kind, auto_clearing, clear_micros, " +
-		"recurring_type, recurring_frequency, recurring_expires_at, parent_id, card_brand, card_last4, card_expiry, payer_ip, " +
-		"callback_url, created_at"
+		"recurring_type, recurring_frequency, recurring_expires_at, parent_id, card_brand, card_last4, " +
+		"card_expiry, payer_ip, callback_url, created_at"
 	PaymentState = "stage, status, authorized, captured, released, refunded, authorizing, capturing, " +
 		"releasing, refunding, settled, operations, open_operations, unknown_operations, failure, response_code, " +
 		"cvv_status, auth_code, rrn, network_reference, secure3d, eci, authenticate_by, clear_at, recurred_at, " +
