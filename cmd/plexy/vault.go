@@ -24,7 +24,7 @@ Servers go on while it runs. If it is interrupted, running it again finishes wha
 					return err
 				}
 				return c.print(cmd, r, func(w io.Writer) {
-					fmt.Fprintf(w, "active key\t%s\ngeneration\t%d\ncustomers sealed anew\t%d\n",
+					fmt.Fprintf(w, "active key\t%s\ngeneration\t%d\nrecords sealed anew\t%d\n",
 						r.KeyID, r.Generation, r.Resealed)
 				})
 			})

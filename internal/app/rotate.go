@@ -19,12 +19,12 @@ const resealBatch = 200
 type Rotation struct {
 	Generation int64  `json:"generation"` // of the vault's keys, afterwards
 	KeyID      string `json:"keyId"`      // the data key that is active now
-	Resealed   int    `json:"resealed"`   // customers that this call sealed and indexed anew
+	Resealed   int    `json:"resealed"`   // records that this call sealed and indexed anew
 	Finished   bool   `json:"finished"`   // a rotation that was found half-done was finished first
 }
 
-// RotateVault seals and indexes every customer anew under a fresh data key, and then removes the old one,
-// while servers run. A rotation that was interrupted is finished first.
+// RotateVault seals and indexes every customer and every other record anew under a fresh data key, and then
+// removes the old one, while servers run. A rotation that was interrupted is finished first.
 func (a *App) RotateVault(ctx context.Context, reason string) (Rotation, error) {
 	var r Rotation
 	in, err := a.Storage.Installation(ctx)
@@ -65,6 +65,13 @@ func (a *App) finishRotation(ctx context.Context, in storage.Installation, reaso
 		if err != nil {
 			return in, err
 		}
+		for _, kind := range storage.SealedKinds {
+			n, err := a.emptyRecords(ctx, kind, key.ID)
+			r.Resealed += n
+			if err != nil {
+				return in, err
+			}
+		}
 	}
 	last, err := vault.Retire(wrapped(in.Keys))
 	if err != nil {
@@ -73,7 +80,7 @@ func (a *App) finishRotation(ctx context.Context, in storage.Installation, reaso
 	return a.replaceKeys(ctx, in, last, a.rotationAudit("vault.retire", in, last, reason))
 }
 
-// emptyKey seals everything under keyID anew, until a whole look finds nothing there.
+// emptyKey seals every customer under keyID anew, until a whole look finds nothing there.
 func (a *App) emptyKey(ctx context.Context, keyID string) (resealed int, err error) {
 	for found, after := 0, ""; ; {
 		customers, err := a.Storage.CustomersUnder(ctx, keyID, after, resealBatch)

@@ -91,7 +91,7 @@ func (s *singleStep) load(ctx context.Context, in machine.Instruction, c machine
 
 // loadStripe locks the merchant's totals, and makes them on the merchant's first authorization.
 func (s *singleStep) loadStripe(ctx context.Context, c machine.Authorize) error {
-	account := wallet.Payable(c.Merchant, c.Currency)
+	account := ledger.Payable(c.Merchant, c.Currency)
 	for range 2 {
 		err := s.read(ctx, look{"totals", lockStripe, []any{account, stripeBook}, func(r sqlstore.Row) {
 			s.stripe = sqlstore.ScanStripe(r)

@@ -17,12 +17,22 @@ func TestIDs(t *testing.T) {
 	if got := e.ID(); got != "evt_"+ulid+"_3" {
 		t.Errorf("id %s", got)
 	}
+	e.Record.Object = "019a2a22-1b0d-7732-9672-134baf97b06c"
+	if got := e.ID(); got != "evt_G1K8N246RDEWS9CWGK9EQSFC3C_3" {
+		t.Errorf("id of a payment's event %s", got)
+	}
 	rapid.Check(t, func(t *rapid.T) {
 		ref := journal.Ref{
-			Object:   "wt_" + rapid.StringMatching(`[0-9A-HJKMNP-TV-Z]{26}`).Draw(t, "ulid"),
+			Object: rapid.OneOf(
+				rapid.StringMatching(`wt_[0-7][0-9A-HJKMNP-TV-Z]{25}`),
+				rapid.StringMatching(`[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}`),
+			).Draw(t, "object"),
 			Sequence: rapid.Int64Min(1).Draw(t, "sequence"),
 		}
 		id := event.ID(ref.Object, ref.Sequence)
+		if ulid := id[4:30]; ulid != journal.ULID(ref.Object) {
+			t.Fatalf("%s is the event of %s", id, ref.Object)
+		}
 		if got, ok := event.Parse(id); !ok || got != ref {
 			t.Fatalf("%s was read as %v", id, got)
 		}
@@ -36,7 +46,7 @@ func TestWhatIsNoID(t *testing.T) {
 		"evt_" + ulid + "_1_1", "evt_" + ulid + "_9223372036854775808", "evt_" + ulid[1:] + "_1",
 		"evt_0" + ulid + "_1", "evt_" + strings.ToLower(ulid) + "_1", "EVT_" + ulid + "_1", "wt_" + ulid + "_1",
 		"evt_wt_" + ulid + "_1", "evt_01JDM3Z7V8H8Q2X9K0R1ABCDI2_1", "evt_01JDM3Z7V8H8Q2X9K0R1ABCD1\x00_1",
-		"evt__1", "_1",
+		"evt__1", "_1", "evt_GIJDM3Z7V8H8Q2X9K0R1ABCD12_1", "evt_019a2a22-1b0d-7732-9672-134baf97b06c_1",
 	} {
 		if ref, ok := event.Parse(text); ok {
 			t.Errorf("%q was read as %v", text, ref)
@@ -47,13 +57,15 @@ func TestWhatIsNoID(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add("evt_" + ulid + "_1")
 	f.Add("evt_" + ulid + "_9223372036854775807")
+	f.Add("evt_G1JDM3Z7V8H8Q2X9K0R1ABCD12_1")
 	f.Add("evt__1")
 	f.Fuzz(func(t *testing.T, text string) {
 		ref, ok := event.Parse(text)
 		switch {
 		case !ok && ref != journal.Ref{}:
 			t.Fatalf("%q is no id and names %v", text, ref)
-		case ok && (event.ID(ref.Object, ref.Sequence) != text || len(ref.Object) != 29 || ref.Sequence < 1):
+		case ok && (event.ID(ref.Object, ref.Sequence) != text || ref.Sequence < 1 ||
+			len(ref.Object) != 29 && len(ref.Object) != 36):
 			t.Fatalf("%q was read as %v", text, ref)
 		}
 	})

@@ -3,7 +3,7 @@ package house
 // This file is the data of the rules: which rooms there are, what each may use, and why.
 
 // recordRooms are what storage keeps and therefore speaks of: the money core and the plain records.
-var recordRooms = []string{"core/", "access", "customer", "event", "merchant", "sandbox"}
+var recordRooms = []string{"core/", "access", "customer", "event", "merchant", "sandbox", "shopper"}
 
 // keeperRooms are what one keeper of the storage contract may use besides.
 var keeperRooms = append([]string{"clock", "id", "storage", "storage/sqlstore"}, recordRooms...)
@@ -16,6 +16,8 @@ var mayImport = map[string][]string{
 	"core/ledger":  {"core/money", "core/reject"},
 	"core/journal": {"core/money", "core/ledger"},
 	"core/wallet":  {"core/money", "core/reject", "core/ledger", "core/journal"},
+	"core/link":    {"core/money", "core/reject", "core/journal"},
+	"core/payment": {"core/money", "core/reject", "core/ledger", "core/journal"},
 	"core/machine": {"core/"},
 
 	"card": {}, "clock": {}, "config": {}, "id": {}, "metric": {}, "vault": {"card"},
@@ -25,6 +27,7 @@ var mayImport = map[string][]string{
 	"customer": {"core/money"},
 	"access":   {"merchant"},
 	"event":    {"core/", "id"},
+	"shopper":  {"core/money"},
 	"explain":  {"core/", "event", "storage"},
 	"view":     {"clock", "core/", "event"},
 

@@ -76,7 +76,8 @@ func errorsDoc(t *testing.T) string {
 	}
 	var lines []line
 	for _, row := range reject.Table() {
-		if row.Class == reject.Declined || slices.Contains(notOverHTTP, row.Reason) {
+		if row.Class == reject.Declined || row.Class == reject.Unpaid || slices.Contains(notYet, row.Reason) ||
+			slices.Contains(notOverHTTP, row.Reason) {
 			continue
 		}
 		status, kind := statuses[row.Reason], "apiError"
@@ -126,7 +127,25 @@ these:
 |---|---|
 `)
 	declined(true)
+	unpaid(&b)
 	return b.String()
+}
+
+// unpaid writes why card payments come to nothing.
+func unpaid(b *strings.Builder) {
+	b.WriteString(`
+## Reasons of a card payment that came to nothing
+
+A card payment that is ` + "`rejected` or `failed`" + ` says why, and so does a refund:
+
+| reason | meaning |
+|---|---|
+`)
+	for _, row := range reject.Table() {
+		if row.Class == reject.Unpaid {
+			fmt.Fprintf(b, "| `%s` | %s |\n", row.Reason, row.Message)
+		}
+	}
 }
 
 // codeOf is Plexy's code by class, as the issue has it; the contract test compares it with real answers.

@@ -40,9 +40,10 @@ var answers = [...]answerOf{
 	reject.Limited:         {http.StatusTooManyRequests, 1, "apiError", true},
 	reject.Busy:            {http.StatusServiceUnavailable, 1, "apiError", true},
 	reject.Internal:        {http.StatusInternalServerError, 2, "apiError", false},
-	// A declined authorize is a transaction and not an error; the class has an answer so that none is
-	// missing, and it is the one for "our fault".
+	// A declined authorize and an unpaid payment are transactions and not errors; the classes have an answer
+	// so that none is missing, and it is the one for "our fault".
 	reject.Declined: {http.StatusInternalServerError, 2, "apiError", false},
+	reject.Unpaid:   {http.StatusInternalServerError, 2, "apiError", false},
 }
 
 // Header values shared by all answers. Nobody may change them.

@@ -22,6 +22,9 @@ var (
 	// ErrConflict: another process wrote the same unique row first. Nothing was saved; run the batch
 	// again and it will find that row.
 	ErrConflict = errors.New("conflict with another process")
+	// ErrStale: what was to be written is sealed under keys of another generation. Nothing was saved; seal it
+	// anew.
+	ErrStale = errors.New("sealed under keys of another generation")
 	// ErrTransient: nothing was saved and the same batch may succeed if it is run again.
 	ErrTransient = errors.New("transient database failure")
 	// ErrUnavailable: nothing was saved and running again at once is useless (disk full, no database).
@@ -44,6 +47,8 @@ type Storage interface {
 	Outbox
 	Sandbox
 	People
+	Shoppers
+	Payments
 	// Snapshot runs fn over one unchanging view of the books.
 	Snapshot(ctx context.Context, fn func(context.Context, Books) error) error
 	// Ready returns nil when the database can be reached and its migrations are current.
@@ -54,7 +59,8 @@ type Storage interface {
 
 // Batch is one durable transaction carrying many instructions.
 type Batch interface {
-	// Load reads what keys names and locks the wallets among it, in order of id. It is called once.
+	// Load reads what keys names and locks the wallets among it, then the links, then the payments, each in
+	// order of id. It is called once.
 	Load(ctx context.Context, keys *machine.Keys) (*machine.State, error)
 	// Save writes the state's changes. It also updates the stripes of uncapped accounts and fills the
 	// stripe side of each record. It is called at most once, after Load.
@@ -175,4 +181,5 @@ type Books interface {
 	Replies(ctx context.Context, fn func(machine.ReplyKey, machine.Stored) error) error
 	// References walks the references of funding, each with its one effect.
 	References(ctx context.Context, fn func(machine.Reference) error) error
+	PaymentBooks
 }

@@ -32,7 +32,19 @@ import (
 const (
 	PurposeIIN   = "customer.iin"
 	PurposePhone = "customer.phone"
+
+	PurposeShopperEmail  = "shopper.email"
+	PurposeShopperPhone  = "shopper.phone"
+	PurposeShopperName   = "shopper.name"
+	PurposeCardNumber    = "card.number"
+	PurposeCardHolder    = "card.holder"
+	PurposeCardPrint     = "card.print" // indexes what CardPrint makes; seals nothing
+	PurposeSessionSigner = "session.signer"
+	PurposeDirectKey     = "direct.key"
 )
+
+// CardPrint is the text whose index tells a merchant's cards apart: two merchants cannot compare theirs.
+func CardPrint(merchant, number string) string { return merchant + ":" + number }
 
 // What can go wrong with a sealed value.
 var (

@@ -30,6 +30,7 @@ type town struct {
 	// Named transactions, one of each kind; wallets by person.
 	sold    map[string]wallet.Transaction
 	wallets map[string]string
+	paid    map[string]string // payments, refunds and links by name
 }
 
 func (w *town) stem(kind string) string {
@@ -183,6 +184,7 @@ func newTown(tb testing.TB) *town {
 		tb.Fatal(o.Reason)
 	}
 	w.waiting()
+	w.cards()
 	late := w.sell("late", "alice", 50)
 	w.ask(machine.Refund{Target: target(late, 1)}) // refused: nothing captured
 	for name, want := range map[string]reject.Reason{

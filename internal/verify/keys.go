@@ -5,9 +5,12 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"plexy/internal/core/journal"
+	paylink "plexy/internal/core/link"
 	"plexy/internal/core/machine"
+	"plexy/internal/core/payment"
 	"plexy/internal/storage"
 )
 
@@ -33,7 +36,13 @@ type effect struct {
 	confirmed bool // a reply or a reference says that it knows this effect
 }
 
-func (e effect) id() string { return journal.OperationID(e.object, e.sequence) }
+// id names the operation that a record is, or an operation or link of card payments.
+func (e effect) id() string {
+	if e.sequence == 0 {
+		return e.object
+	}
+	return journal.OperationID(e.object, e.sequence)
+}
 
 // portion is the keys of one pass, chosen by their hash.
 type portion struct {
@@ -50,6 +59,9 @@ func (v *verifier) readKeys(ctx context.Context, books storage.Books) error {
 		p := &portion{v: v, number: number, of: of, effects: map[keyHash][]effect{}}
 		if err := books.Journal(ctx, p.record); err != nil {
 			return fmt.Errorf("walk the keyed records: %w", err)
+		}
+		if err := p.cards(ctx, books); err != nil {
+			return fmt.Errorf("walk the keyed operations of card payments: %w", err)
 		}
 		if err := books.Replies(ctx, p.reply); err != nil {
 			return fmt.Errorf("walk the replies: %w", err)
@@ -79,6 +91,42 @@ func (p *portion) record(r journal.Record) error {
 	return nil
 }
 
+// cards takes the keys of requests about card payments that wrote no record: what was asked of an acquirer,
+// and what was done with links.
+func (p *portion) cards(ctx context.Context, books storage.Books) error {
+	known, ok := books.(storage.PaymentBooks)
+	if !ok {
+		return nil
+	}
+	take := func(merchant, object string, at int64, o journal.Origin) {
+		if h := hashKey(merchant, o.IdempotencyKey); o.IdempotencyKey != "" && p.has(h) {
+			p.effects[h] = append(p.effects[h], effect{at: at, request: hashText(5, o.RequestID), object: object})
+		}
+	}
+	rows := pull(func(fn func(payment.Payment) error) error {
+		return known.Payments(ctx, func(p payment.Payment, _ payment.Status) error { return fn(p) })
+	})
+	defer rows.stop()
+	var row payment.Payment // both walks are in order of payment
+	err := known.Operations(ctx, func(o payment.Operation) error {
+		for more := true; more && row.ID < o.Payment; {
+			row, more = rows.next()
+		}
+		if row.ID == o.Payment && o.Verb != payment.Authorize { // that one is its payment's first record
+			take(row.Merchant, o.ID, o.CreatedAt, o.Origin)
+		}
+		return nil
+	})
+	if err = cmp.Or(err, rows.err); err != nil {
+		return err
+	}
+	return known.Links(ctx, func(l paylink.Link) error {
+		take(l.Merchant, l.ID, l.CreatedAt, l.Origin)
+		take(l.Merchant, l.ID, l.UpdatedAt, l.Ended)
+		return nil
+	})
+}
+
 // signed is the amount of a wallet's own record as it was asked for: an adjustment may take.
 func signed(r journal.Record) int64 {
 	if r.Type == journal.Adjusted && r.Posting.Debit == r.Wallet {
@@ -91,7 +139,8 @@ func meaning(wallet string, kind journal.Type, amount int64) uint64 {
 	return mix(hashText(hashText(6, wallet), string(kind)), uint64(amount))
 }
 
-// reply confirms the effect that a stored reply reports, and refuses one that a refusal denies.
+// reply confirms the effect that a stored reply reports, and refuses one that a refusal denies. What is done
+// under a scope of its own (a merchant's id, a slash and more) leaves no effect in the books.
 func (p *portion) reply(k machine.ReplyKey, s machine.Stored) error {
 	h := hashKey(k.Scope, k.Key)
 	if !p.has(h) {
@@ -109,7 +158,7 @@ func (p *portion) reply(k machine.ReplyKey, s machine.Stored) error {
 			}
 		}
 	}
-	if done && !found {
+	if done && !found && !strings.Contains(k.Scope, "/") {
 		p.v.report.broken(Keys, k.Scope, "the reply to request %s has status %d and nothing was done",
 			s.RequestID, s.Reply.Status)
 	}

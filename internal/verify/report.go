@@ -24,6 +24,7 @@ const (
 	Keys
 	References
 	Places
+	Links
 	rules // how many there are
 )
 
@@ -43,6 +44,7 @@ var ruleTable = [rules]struct{ covers, counts, text string }{
 	Keys:       {"V9", "keys", "one effect per merchant and idempotency key in 30 days, with its reply"},
 	References: {"V9", "references", "one effect for ever per funding reference, and none without it"},
 	Places:     {"V4", "rows", "one currency, one book and one merchant from the id to the entry"},
+	Links:      {"V7", "links", "a link is paid once, by the payment it names, and busy with one at most"},
 }
 
 // String returns the invariants that the rule covers and its text.

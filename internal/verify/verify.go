@@ -98,7 +98,14 @@ func (v *verifier) readObjects(ctx context.Context, books storage.Books) error {
 	rows := pull(func(fn func(wallet.Transaction) error) error { return books.Transactions(ctx, fn) })
 	defer rows.stop()
 	o := &objects{v: v, rows: rows}
+	c := v.openCards(ctx, books)
+	defer c.stop()
 	err := books.Journal(ctx, func(r journal.Record) error {
+		if isPayment(r.Object) {
+			c.record(r)
+			v.entry(r)
+			return nil
+		}
 		if r.Object != o.object || o.seen == 0 {
 			o.finish()
 			o.begin(r)
@@ -115,7 +122,7 @@ func (v *verifier) readObjects(ctx context.Context, books storage.Books) error {
 	if rows.err != nil {
 		return fmt.Errorf("walk the transactions: %w", rows.err)
 	}
-	return nil
+	return c.rest(ctx, books)
 }
 
 // errStopped ends a walk that nobody reads any more.

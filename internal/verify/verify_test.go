@@ -86,7 +86,7 @@ func editWallet(person string, change func(*wallet.Wallet)) func(*town, *memory.
 
 func editStripe(change func(*ledger.Account)) func(*town, *memory.Tables) {
 	return func(_ *town, t *memory.Tables) {
-		key := memory.StripeKey{Account: wallet.Payable("mer_1", money.KZT)}
+		key := memory.StripeKey{Account: ledger.Payable("mer_1", money.KZT)}
 		row := *t.Stripes[key]
 		change(&row)
 		t.Stripes[key] = &row
@@ -113,7 +113,7 @@ var plants = []struct {
 		a.Totals.CreditsPosted, a.Totals.DebitsPosted = a.Totals.CreditsPosted+5, a.Totals.DebitsPosted+5
 	})},
 	{"a stripe is lost", verify.Totals, func(_ *town, t *memory.Tables) {
-		delete(t.Stripes, memory.StripeKey{Account: wallet.Bank(money.KZT)})
+		delete(t.Stripes, memory.StripeKey{Account: ledger.Bank(money.KZT)})
 	}},
 	{"an entry too many is counted", verify.Totals, editWallet("bob", func(w *wallet.Wallet) {
 		w.Account.Version++
@@ -228,7 +228,7 @@ var plants = []struct {
 		r.Type = journal.Authorized
 	})},
 	{"the wrong accounts", verify.Operations, edit("full", 2, func(r *journal.Record) {
-		r.Posting.Credit = wallet.Payable("mer_2", money.KZT)
+		r.Posting.Credit = ledger.Payable("mer_2", money.KZT)
 	})},
 	{"the wrong move", verify.Operations, edit("part", 3, func(r *journal.Record) {
 		r.Posting.Move = ledger.Settle
@@ -388,7 +388,7 @@ func TestWhereAChainBreaks(t *testing.T) {
 // Every rule must be seen to fail.
 func TestEveryRuleHasAPlant(t *testing.T) {
 	planted := map[verify.Rule]bool{}
-	for _, p := range plants {
+	for _, p := range slices.Concat(plants, cardPlants) {
 		planted[p.rule] = true
 	}
 	for _, c := range (verify.Report{Checks: newTown(t).verify().Checks}).Checks {

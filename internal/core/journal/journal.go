@@ -34,20 +34,30 @@ const (
 	Adjusted  Type = "adjusted"
 )
 
+// What happens to a card payment, besides Created, Authorized, Failed and Refunded.
+const (
+	Charged      Type = "charged"   // a part or all of what is held was captured
+	Cancelled    Type = "cancelled" // a part or all of what is held was given up; Plexy spells it so there
+	Rejected     Type = "rejected"
+	RefundFailed Type = "refund_failed" // a refund that was accepted failed later
+	Settled      Type = "settled"       // the acquirer paid us out, or kept what was refunded
+	FeeKept      Type = "fee"           // of which it kept something for itself
+)
+
 // Record is one change. It is written once and never changed.
 type Record struct {
-	Object   string // wallet transaction (wt_…) or wallet (wlt_…) that changed
+	Object   string // wallet transaction (wt_…), wallet (wlt_…) or payment (bare UUIDv7) that changed
 	Sequence int64  // 1, 2, 3 … per object, given under the object's lock
 	Book     int    // the object's book, 0 to 1023
 	Type     Type
 	Merchant string // whose feed the event belongs to; "" is the platform's own
-	Wallet   string // the wallet concerned; "" when none was found
+	Wallet   string // the wallet concerned; "" when none was found, and of payments
 	At       int64  // microseconds since 1970-01-01 UTC
-	Amount   int64  // of this operation, in minor units
+	Amount   int64  // of this operation, in minor units; 0 only when a card is verified
 	Currency money.Currency
 
-	// The entry. Debit and Credit are the accounts' balances right after it; the uncapped side is the
-	// stripe StripeBook of its account and is filled in by the storage keeper, which owns the stripes.
+	// The entry. Debit and Credit are the accounts' balances right after it; an uncapped side (see Stripes)
+	// is the stripe StripeBook of its account and is filled in by the storage keeper, which owns the stripes.
 	Posting       ledger.Posting
 	Debit, Credit ledger.Running
 	StripeBook    int
@@ -67,7 +77,7 @@ type Ref struct {
 }
 
 // After is the object as the change left it. For a wallet only State is used: its money is in the
-// running balance.
+// running balance. For a payment State is its status, and Canceled what was released.
 type After struct {
 	State                                             string
 	Authorized, Captured, Canceled, Expired, Refunded int64 // minor units
@@ -80,9 +90,24 @@ type Origin struct {
 	IdempotencyKey string
 }
 
-// Event returns the event's name, such as wallet.transaction.captured or wallet.topped_up.
+// Stripes says which sides of the posting are stripes of uncapped accounts. The wallet's side is not: a
+// wallet is a capped account of its own. A payment has no wallet, so both sides are.
+func (r Record) Stripes() (debit, credit bool) {
+	if !r.Posting.Moves() {
+		return false, false
+	}
+	return r.Posting.Debit != r.Wallet, r.Posting.Credit != r.Wallet
+}
+
+// Event returns the event's name, such as wallet.transaction.captured or wallet.topped_up. A payment's is
+// named by the status that the change left it in, transaction.charged: so says Plexy's documentation, and so
+// a receiver that only compares names takes no partial refund for the loss of an order.
 func (r Record) Event() string {
-	if strings.HasPrefix(r.Object, "wt_") {
+	kind, _, marked := strings.Cut(r.Object, "_")
+	switch {
+	case !marked:
+		return "transaction." + r.After.State
+	case kind == "wt":
 		return "wallet.transaction." + string(r.Type)
 	}
 	return "wallet." + string(r.Type)
@@ -93,6 +118,5 @@ func (r Record) OperationID() string { return OperationID(r.Object, r.Sequence) 
 
 // OperationID returns the id of the operation with the given sequence on object.
 func OperationID(object string, sequence int64) string {
-	_, ulid, _ := strings.Cut(object, "_")
-	return "op_" + ulid + "_" + strconv.FormatInt(sequence, 10)
+	return "op_" + ULID(object) + "_" + strconv.FormatInt(sequence, 10)
 }

@@ -14,8 +14,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"plexy/internal/core/link"
 	"plexy/internal/core/machine"
 	"plexy/internal/core/money"
+	"plexy/internal/core/payment"
 	"plexy/internal/core/wallet"
 )
 
@@ -37,6 +39,22 @@ var commands = []machine.Command{
 	machine.SetLimits{Who: who("a", "a"), Currency: money.KZT},
 	machine.SetApproval{Who: who("a", "a"), Currency: money.KZT, Approval: wallet.Owner},
 	machine.Rebind{Who: who("a", "a"), Customer: "cus_a"},
+
+	machine.CreateLink{Facts: link.Facts{ID: "pl_a", Merchant: "mer_shop", Amount: 1, OrderReference: "A-1"}},
+	machine.CancelLink{Merchant: "mer_shop", ID: "pl_a"},
+	machine.SetLinkExpiry{Merchant: "mer_shop", ID: "pl_a", ExpiresAt: 9},
+	machine.ExpireLink{ID: "pl_a"},
+	machine.BeginPayment{Facts: payment.Facts{ID: "a", Merchant: "mer_shop", Link: "pl_a", Amount: 1}},
+	machine.Authenticated{Attempt: machine.Attempt{Payment: "a", Operation: "b"}, Verdict: payment.Passed},
+	machine.Abandon{Attempt: machine.Attempt{Payment: "a"}},
+	machine.AskCapture{Modification: machine.Modification{Merchant: "mer_shop", Payment: "a", Operation: "b"}},
+	machine.AskCancel{Modification: machine.Modification{Merchant: "mer_shop", Payment: "a", Operation: "b"}},
+	machine.AskRefund{Modification: machine.Modification{Merchant: "mer_shop", Payment: "a", Operation: "b"}},
+	machine.ClearPayment{Payment: "a", Operation: "b"},
+	machine.RecordAnswer{Attempt: machine.Attempt{Payment: "a", Operation: "b", Link: "pl_a", Other: "c"}},
+	machine.PutOff{Attempt: machine.Attempt{Payment: "a", Operation: "b"}},
+	machine.RecordSettlement{Payment: "a", Amount: 1},
+	machine.FailRefund{Payment: "a", Refund: "c"},
 }
 
 // sources parses the machine's own files.
@@ -109,8 +127,9 @@ func TestEveryCommandNamesItsRecords(t *testing.T) {
 		if d := cmp.Diff(k.Replies, []machine.ReplyKey{{Scope: "mer_shop", Key: "k"}}); d != "" {
 			t.Errorf("%T does not ask for its reply", c)
 		}
-		if len(k.Transactions)+len(k.Payers) != 1 {
-			t.Errorf("%T asks for %d transactions and %d payers", c, len(k.Transactions), len(k.Payers))
+		cards := len(k.Links) + len(k.Payments) + len(k.LinkReferences)
+		if n := len(k.Transactions) + len(k.Payers); n > 1 || (n == 0) != (cards > 0) {
+			t.Errorf("%T asks for %d transactions and payers, and %d rows of card payments", c, n, cards)
 		}
 		if len(k.Payers) > 0 && (len(k.Phones) == 0 || !k.Vault) {
 			t.Errorf("%T asks for a payer without phone or generation", c)
@@ -149,6 +168,8 @@ func snapshot(s *machine.State) *machine.State {
 	c.WalletOf, c.Customers = maps.Clone(s.WalletOf), maps.Clone(s.Customers)
 	c.ByIIN, c.ByPhone = maps.Clone(s.ByIIN), maps.Clone(s.ByPhone)
 	c.OrderReferences = maps.Clone(s.OrderReferences)
+	c.Payments, c.Operations = maps.Clone(s.Payments), maps.Clone(s.Operations)
+	c.Links, c.LinkReferences = maps.Clone(s.Links), maps.Clone(s.LinkReferences)
 	return &c
 }
 
@@ -160,6 +181,8 @@ func unchanged(before, after *machine.State) string {
 		maps.Equal(before.WalletOf, after.WalletOf) && maps.Equal(before.ByIIN, after.ByIIN) &&
 		maps.Equal(before.ByPhone, after.ByPhone) && len(before.Customers) == len(after.Customers) &&
 		maps.Equal(before.OrderReferences, after.OrderReferences) &&
+		maps.Equal(before.Payments, after.Payments) && maps.Equal(before.Operations, after.Operations) &&
+		maps.Equal(before.Links, after.Links) && maps.Equal(before.LinkReferences, after.LinkReferences) &&
 		len(before.References) == len(after.References) && len(b.Records) == len(a.Records) &&
 		len(b.NewTransactions)+len(b.Transactions) == len(a.NewTransactions)+len(a.Transactions) &&
 		len(b.NewWallets)+len(b.Wallets) == len(a.NewWallets)+len(a.Wallets) &&
@@ -173,4 +196,47 @@ func unchanged(before, after *machine.State) string {
 		cmpopts.IgnoreUnexported(machine.Changes{}),
 		cmpopts.IgnoreFields(machine.State{}, "Replies"),
 		cmpopts.IgnoreFields(machine.Changes{}, "Replies"))
+}
+
+// TestARefusedPaymentChangesNothing: what a command about payments or links is refused leaves no trace.
+func TestARefusedPaymentChangesNothing(t *testing.T) {
+	refused := 0
+	for _, stage := range []int{0, 1, 2} { // nothing there · another merchant's · paid and over
+		s := machine.NewState()
+		if stage > 0 {
+			merchant := map[int]string{1: "mer_mall", 2: "mer_shop"}[stage]
+			s.AddPayment(payment.Payment{
+				Facts: payment.Facts{ID: "a", Merchant: merchant}, Stage: payment.Rejected,
+			})
+			s.AddPayment(payment.Payment{
+				Facts: payment.Facts{ID: "c", Merchant: merchant, Kind: payment.RefundOf, Parent: "a"},
+				Stage: payment.Rejected,
+			})
+			s.AddLink(link.Link{Facts: link.Facts{ID: "pl_a", Merchant: merchant}, Status: link.Paid})
+			s.AddLinkReference(machine.OrderReference{Merchant: "mer_shop", Reference: "A-1"})
+		}
+		for _, c := range commands {
+			var k machine.Keys
+			k.Add(machine.Instruction{Command: c})
+			if len(k.Links)+len(k.Payments)+len(k.LinkReferences) == 0 {
+				continue
+			}
+			before := snapshot(s)
+			o := machine.Step(s, machine.Stamp{At: 5}, machine.Instruction{Command: c})
+			if o.Reason == "" {
+				if stage > 0 {
+					t.Errorf("stage %d: %T was done", stage, c)
+				}
+				s = before
+				continue
+			}
+			refused++
+			if d := unchanged(before, s); d != "" {
+				t.Errorf("stage %d: %T was refused with %s: %s", stage, c, o.Reason, d)
+			}
+		}
+	}
+	if refused < 40 {
+		t.Errorf("%d refusals", refused)
+	}
 }

@@ -5,7 +5,9 @@ package machine
 
 import (
 	"plexy/internal/core/journal"
+	"plexy/internal/core/link"
 	"plexy/internal/core/money"
+	"plexy/internal/core/payment"
 	"plexy/internal/core/reject"
 	"plexy/internal/core/wallet"
 )
@@ -40,6 +42,7 @@ type Outcome struct {
 	Transaction wallet.Transaction // as it is now
 	Wallet      wallet.Wallet      // as it is now, for instructions about a wallet
 	Record      journal.Record     // what was written; zero when nothing changed
+	Pay         *Pay               // for instructions about payments and links; nil for all others
 	Reply       Reply
 	Replayed    bool // Reply is the one that was stored
 	// First is what the key was first used for, when it was used before: also when it is refused now
@@ -51,7 +54,19 @@ type Outcome struct {
 	Generation int64
 }
 
-// Command is one of the commands below.
+// Pay is what an instruction about payments and links came to: each as it is now, its ID "" when it was not
+// concerned.
+type Pay struct {
+	Payment   payment.Payment
+	Operation payment.Operation
+	Other     payment.Payment // the refund
+	Link      link.Link
+	Records   []journal.Record // all that were written, in order
+	// Contradicts is set when the acquirer's answer was not believed.
+	Contradicts bool
+}
+
+// Command is one of the commands below, and in pay.go.
 type Command interface{ command() }
 
 // Who names a payer by the blind indexes of IIN and phone, each under every live data key, and the
@@ -207,7 +222,8 @@ func (SetApproval) command()  {}
 func (Rebind) command()       {}
 
 // Keys names the records that a batch must load. A keeper loads them in one or two rounds and locks the
-// wallets, in order of id: every change to a transaction goes through its wallet's lock.
+// wallets, in order of id: every change to a transaction goes through its wallet's lock. Payments and links
+// are locked themselves.
 type Keys struct {
 	Replies []ReplyKey
 	// Kept are those of Replies, in the same order, whose instruction keeps a reply whenever it is decided:
@@ -223,6 +239,13 @@ type Keys struct {
 	OrderReferences []OrderReference // looked up only for merchants that reject repeats
 	Vault           bool             // the vault's generation decides whether the indexes are good
 	Opening         bool             // a customer may be made: the generation must not move meanwhile
+
+	// Of card payments. Links are locked before Payments, each kind in order of id and after the wallets. An
+	// operation is guarded by the lock of its payment, which is named with it.
+	Links          []string
+	Payments       []string
+	Operations     []string
+	LinkReferences []OrderReference // looked up among all links there ever were
 
 	made, spare *State // the working set of these keys, and whether it can be given out again: see Reset
 }
@@ -287,6 +310,9 @@ func (k *Keys) Add(in Instruction) {
 	case Rebind:
 		k.who(c.Who, "")
 		k.Opening = true
+	case CreateLink, CancelLink, SetLinkExpiry, ExpireLink, BeginPayment, Authenticated, Abandon, AskCapture,
+		AskCancel, AskRefund, ClearPayment, RecordAnswer, PutOff, RecordSettlement, FailRefund:
+		k.pay(c)
 	default:
 		panic("machine: a command that Keys.Add does not know")
 	}

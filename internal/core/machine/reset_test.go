@@ -13,6 +13,9 @@ func fill(v reflect.Value) {
 		switch f := v.Field(i); {
 		case !f.CanSet():
 		case f.Kind() == reflect.Map:
+			if f.IsNil() {
+				f.Set(reflect.MakeMap(f.Type()))
+			}
 			f.SetMapIndex(reflect.Zero(f.Type().Key()), reflect.Zero(f.Type().Elem()))
 		case f.Kind() == reflect.Slice:
 			f.Set(reflect.Append(f, reflect.Zero(f.Type().Elem())))

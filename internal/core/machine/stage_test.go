@@ -28,6 +28,7 @@ type stage struct {
 	posted int                       // records already counted in books
 	made   int
 	people []string
+	broken error // what a record broke
 }
 
 func newStage(title string) *stage {
@@ -131,9 +132,15 @@ func (s *stage) command(words []string) (machine.Instruction, bool, error) {
 	key := option(&words, "key", "")
 	phone := option(&words, "phone", "")
 	order := option(&words, "order", "A-1")
-	reference := option(&words, "reference", "")
+	reference := ""
+	if words[0] != "link" {
+		reference = option(&words, "reference", "")
+	}
 	by, course, refusal := option(&words, "by", ""), option(&words, "course", ""), option(&words, "refusal", "")
-	c, err := s.parse(words, parsed{phone, order, reference, by, course, reject.Reason(refusal)})
+	c, err := s.card(words)
+	if c == nil && err == nil {
+		c, err = s.parse(words, parsed{phone, order, reference, by, course, reject.Reason(refusal)})
+	}
 	if c == nil || err != nil {
 		return machine.Instruction{}, false, err
 	}
@@ -339,12 +346,19 @@ func (s *stage) scope(c machine.Command) string {
 		return c.Merchant
 	case machine.Refund:
 		return c.Merchant
+	case machine.AskCapture:
+		return c.Merchant
+	case machine.AskRefund:
+		return c.Merchant
 	}
 	return "platform"
 }
 
 // meaning is what a merchant asked for, without the ids that we make.
 func meaning(c machine.Command) string {
+	if m, ok := cardMeaning(c); ok {
+		return m
+	}
 	if a, ok := c.(machine.Authorize); ok {
 		a.Stem, a.Course = "", nil
 		return fmt.Sprintf("%T%v", a, a)
@@ -358,6 +372,8 @@ func meaning(c machine.Command) string {
 // told is an answer in a scenario's words.
 func told(o machine.Outcome) string {
 	switch {
+	case o.Pay != nil:
+		return cardTold(o)
 	case o.Reason != "":
 		return "refused: " + string(o.Reason)
 	case o.Transaction.Status == wallet.Failed:
@@ -393,13 +409,17 @@ func (s *stage) first(in machine.Instruction) string { return "first " + in.Scop
 // count moves the new records' amounts on the uncapped accounts, as a keeper does.
 func (s *stage) count() {
 	for _, r := range s.state.Changes.Records[s.posted:] {
+		if _, ok := s.state.Payments[r.Object]; ok && s.broken == nil {
+			s.broken = s.follow(r)
+		}
 		p := r.Posting
-		if p.Moves() && p.Debit != r.Wallet {
+		debit, credit := r.Stripes()
+		if debit {
 			a := s.books[p.Debit]
 			a.Currency = p.Currency
 			s.books[p.Debit], _ = a.Debit(p)
 		}
-		if p.Moves() && p.Credit != r.Wallet {
+		if credit {
 			a := s.books[p.Credit]
 			a.Currency = p.Currency
 			s.books[p.Credit], _ = a.Credit(p)
@@ -415,11 +435,17 @@ func (s *stage) account(name string, c money.Currency) ledger.Account {
 		customer := s.state.ByIIN["iin of "+name]
 		return s.state.Wallets[s.state.WalletOf[machine.Holding{Customer: customer, Currency: c}]].Account
 	case name == "bank":
-		return s.books[wallet.Bank(c)]
+		return s.books[ledger.Bank(c)]
 	case name == "adjustments":
 		return s.books[wallet.Adjustments(c)]
+	case name == "acquirer":
+		return s.books[ledger.Receivable("sandbox", c)]
+	case name == "fees":
+		return s.books[ledger.AcquirerFee("sandbox", c)]
+	case name == "refund-transit":
+		return s.books[ledger.RefundTransit(c)]
 	}
-	return s.books[wallet.Payable(merchantID(name), c)]
+	return s.books[ledger.Payable(merchantID(name), c)]
 }
 
 // named turns an account id back into the name of the scenario.
@@ -429,17 +455,24 @@ func (s *stage) named(account string) string {
 			return strings.TrimPrefix(s.state.Customers[w.Customer].IINIndex, "iin of ")
 		}
 	}
-	name := strings.Split(account, ":")[1]
+	parts := strings.Split(account, ":")
+	if parts[0] == "acquirer" {
+		return map[string]string{"receivable": "acquirer", "fee": "fees"}[parts[2]]
+	}
+	name := parts[1]
 	if shop, ok := s.names[name]; ok {
 		return shop
 	}
-	return name
+	return strings.TrimPrefix(name, "mer_")
 }
 
 // figure answers lines such as "alice available", "shop USD posted" and "wt1 captured".
 func (s *stage) figure(words []string) (string, error) {
 	if len(words) < 2 {
 		return "", errLanguage
+	}
+	if answer, ok := s.cardFigure(words); ok {
+		return answer, nil
 	}
 	if _, ok := s.names[words[0]]; ok && strings.HasPrefix(words[0], "wt") {
 		return s.part(s.state.Transactions[s.id(words[0])], words[1])
@@ -484,7 +517,7 @@ func (s *stage) part(t wallet.Transaction, what string) (string, error) {
 // entry shows the posting of a transaction's record: "settle 60 KZT, debit alice, credit shop".
 func (s *stage) entry(name, number string) (string, error) {
 	for _, r := range s.state.Changes.Records {
-		mine := r.Object == s.id(name)
+		mine := r.Object == s.id(name) || r.Object == s.cardID(name)
 		if slices.Contains(s.people, name) {
 			mine = r.Object == s.account(name, r.Currency).ID && r.Currency == money.KZT
 		}
@@ -502,6 +535,9 @@ func (s *stage) entry(name, number string) (string, error) {
 
 // events lists what happened to a transaction or to a person's wallet, by number.
 func (s *stage) events(name string) string {
+	if s.cardID(name) != "" {
+		return s.cardEvents(name)
+	}
 	var events []string
 	for _, r := range s.state.Changes.Records {
 		wallet := slices.Contains(s.people, name) && r.Object == s.account(name, r.Currency).ID
@@ -564,5 +600,11 @@ func (s *stage) check() error {
 			return fmt.Errorf("amounts out of bounds: %+v", t)
 		}
 	}
-	return nil
+	if s.broken != nil {
+		return s.broken
+	}
+	return s.checkCards()
 }
+
+// micros is a duration in microseconds.
+func micros(n int64) time.Duration { return time.Duration(n) * time.Microsecond }

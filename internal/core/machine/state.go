@@ -2,7 +2,9 @@ package machine
 
 import (
 	"plexy/internal/core/journal"
+	"plexy/internal/core/link"
 	"plexy/internal/core/money"
+	"plexy/internal/core/payment"
 	"plexy/internal/core/wallet"
 )
 
@@ -20,6 +22,12 @@ type State struct {
 	ByIIN           map[string]string // index → customer id
 	ByPhone         map[string]string
 	OrderReferences map[OrderReference]bool // taken by a transaction that did not fail
+
+	// Of card payments; nil until a batch is about some. Keepers fill them with the Add methods.
+	Payments       map[string]payment.Payment
+	Operations     map[string]payment.Operation
+	Links          map[string]link.Link
+	LinkReferences map[OrderReference]bool // taken by a link
 
 	Changes Changes
 }
@@ -73,7 +81,15 @@ type Changes struct {
 	Approvals       []string         // wallets, each also in one of the lists above, whose Approval changed
 	Audits          []Audit
 
-	listed map[string]bool // ids already in one of the first six
+	// Of card payments. A new link takes its order reference: a second row with it is a conflict.
+	NewLinks      []string
+	Links         []string
+	NewPayments   []string
+	Payments      []string
+	NewOperations []string
+	Operations    []string
+
+	listed map[string]bool // ids already in one of the lists of rows
 }
 
 // NewState returns an empty working set.
@@ -103,6 +119,8 @@ func (k *Keys) Reset() {
 		Replies: k.Replies[:0], Kept: k.Kept[:0], Merchants: k.Merchants[:0],
 		Transactions: k.Transactions[:0], Payers: k.Payers[:0], Phones: k.Phones[:0],
 		References: k.References[:0], OrderReferences: k.OrderReferences[:0], made: made, spare: made,
+		Links: k.Links[:0], Payments: k.Payments[:0], Operations: k.Operations[:0],
+		LinkReferences: k.LinkReferences[:0],
 	}
 }
 
@@ -119,6 +137,10 @@ func (s *State) reset() {
 	clear(s.ByIIN)
 	clear(s.ByPhone)
 	clear(s.OrderReferences)
+	clear(s.Payments)
+	clear(s.Operations)
+	clear(s.Links)
+	clear(s.LinkReferences)
 	c := &s.Changes
 	clear(c.listed)
 	clear(c.Records) // no customer's data stays behind in unused room
@@ -129,6 +151,8 @@ func (s *State) reset() {
 		Records: c.Records[:0], Replies: c.Replies[:0], References: c.References[:0],
 		Claims: c.Claims[:0], Released: c.Released[:0], Approvals: c.Approvals[:0],
 		Audits: c.Audits[:0], listed: c.listed,
+		NewLinks: c.NewLinks[:0], Links: c.Links[:0], NewPayments: c.NewPayments[:0], Payments: c.Payments[:0],
+		NewOperations: c.NewOperations[:0], Operations: c.Operations[:0],
 	}
 }
 
@@ -155,7 +179,8 @@ func (k *Keys) newState() *State {
 func (s *State) Changed() bool {
 	c := &s.Changes
 	return len(c.Records)+len(c.Replies)+len(c.Audits)+len(c.NewTransactions)+len(c.NewCustomers)+
-		len(c.NewWallets)+len(c.Wallets)+len(c.Customers) > 0
+		len(c.NewWallets)+len(c.Wallets)+len(c.Customers)+len(c.NewLinks)+len(c.Links)+len(c.NewPayments)+
+		len(c.Payments)+len(c.NewOperations)+len(c.Operations) > 0
 }
 
 // AddWallet puts a loaded wallet into the working set; keepers use it.
@@ -169,6 +194,38 @@ func (s *State) AddCustomer(c wallet.Customer) {
 	s.Customers[c.ID] = c
 	s.ByIIN[c.IINIndex] = c.ID
 	s.ByPhone[c.PhoneIndex] = c.ID
+}
+
+// AddPayment puts a loaded payment into the working set; keepers use it.
+func (s *State) AddPayment(p payment.Payment) {
+	if s.Payments == nil {
+		s.Payments = map[string]payment.Payment{}
+	}
+	s.Payments[p.ID] = p
+}
+
+// AddOperation puts a loaded operation into the working set; keepers use it.
+func (s *State) AddOperation(o payment.Operation) {
+	if s.Operations == nil {
+		s.Operations = map[string]payment.Operation{}
+	}
+	s.Operations[o.ID] = o
+}
+
+// AddLink puts a loaded link into the working set; keepers use it.
+func (s *State) AddLink(l link.Link) {
+	if s.Links == nil {
+		s.Links = map[string]link.Link{}
+	}
+	s.Links[l.ID] = l
+}
+
+// AddLinkReference says that a link has the order reference; keepers use it.
+func (s *State) AddLinkReference(r OrderReference) {
+	if s.LinkReferences == nil {
+		s.LinkReferences = map[OrderReference]bool{}
+	}
+	s.LinkReferences[r] = true
 }
 
 func (c *Changes) list(rows *[]string, id string) {
@@ -204,4 +261,31 @@ func (s *State) putCustomer(c wallet.Customer) {
 		s.Changes.list(&s.Changes.NewCustomers, c.ID)
 	}
 	s.AddCustomer(c)
+}
+
+func (s *State) putPayment(p payment.Payment) {
+	if _, loaded := s.Payments[p.ID]; loaded {
+		s.Changes.list(&s.Changes.Payments, p.ID)
+	} else {
+		s.Changes.list(&s.Changes.NewPayments, p.ID)
+	}
+	s.AddPayment(p)
+}
+
+func (s *State) putOperation(o payment.Operation) {
+	if _, loaded := s.Operations[o.ID]; loaded {
+		s.Changes.list(&s.Changes.Operations, o.ID)
+	} else {
+		s.Changes.list(&s.Changes.NewOperations, o.ID)
+	}
+	s.AddOperation(o)
+}
+
+func (s *State) putLink(l link.Link) {
+	if _, loaded := s.Links[l.ID]; loaded {
+		s.Changes.list(&s.Changes.Links, l.ID)
+	} else {
+		s.Changes.list(&s.Changes.NewLinks, l.ID)
+	}
+	s.AddLink(l)
 }

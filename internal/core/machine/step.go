@@ -88,6 +88,11 @@ func decide(s *State, at Stamp, in Instruction) Outcome {
 		return setApproval(s, at, c)
 	case Rebind:
 		return rebind(s, at, c)
+	case CreateLink, CancelLink, SetLinkExpiry, ExpireLink:
+		return linked(s, at, in)
+	case BeginPayment, Authenticated, Abandon, AskCapture, AskCancel, AskRefund, ClearPayment, RecordAnswer,
+		PutOff, RecordSettlement, FailRefund:
+		return pay(s, at, in)
 	}
 	panic("machine: a command that Step does not know")
 }

@@ -338,7 +338,7 @@ func (t *trial) compare() error {
 		}
 	}
 	for _, r := range t.state.Changes.Records[t.counted:] {
-		switch payable := wallet.Payable("mer_shop", money.KZT); payable {
+		switch payable := ledger.Payable("mer_shop", money.KZT); payable {
 		case r.Posting.Credit:
 			t.payable, _ = t.payable.Credit(r.Posting)
 		case r.Posting.Debit:

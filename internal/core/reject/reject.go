@@ -25,6 +25,7 @@ const (
 	Internal                         // our fault
 	Declined                         // the wallet said no: the transaction exists and is FAILED
 	Gone                             // it was there, and is not kept any more
+	Unpaid                           // a card payment, or a refund of one, exists and came to nothing
 )
 
 // Refusals of the doors: decided before an instruction exists, never stored under a key.
@@ -106,6 +107,31 @@ const (
 
 	ReferenceReused Reason = "reference_reused"
 	PhoneTaken      Reason = "phone_taken"
+)
+
+// Refusals of the machine about card payments and payment links, in order of precedence.
+const (
+	PaymentNotFound     Reason = "payment_not_found"
+	LinkNotFound        Reason = "payment_link_not_found"
+	LinkReferenceExists Reason = "payment_link_reference_exists"
+	LinkAlreadyPaid     Reason = "link_already_paid"
+	LinkCancelled       Reason = "link_cancelled"
+	LinkBusy            Reason = "link_busy"
+	LinkExpired         Reason = "link_expired"
+	LinkNotDue          Reason = "link_not_due"
+	MandateNotFound     Reason = "mandate_not_found"
+	MandateExpired      Reason = "mandate_expired"
+	MandateNotDue       Reason = "mandate_not_due"
+	OperationPending    Reason = "operation_pending"
+	AlreadyRefunded     Reason = "already_refunded"
+
+	// Why a payment was not authorized, or a refund not done.
+	CardDeclined              Reason = "card_declined"
+	AuthenticationFailed      Reason = "authentication_failed"
+	AuthenticationAbandoned   Reason = "authentication_abandoned"
+	AuthenticationUnavailable Reason = "authentication_unavailable"
+	AcquirerUnavailable       Reason = "acquirer_unavailable"
+	RefundFailed              Reason = "refund_failed"
 )
 
 // Trouble: not a decision about the request, always safe to ask again with the same key.
@@ -208,6 +234,25 @@ var table = []Row{
 	{AmountOutOfRange, Refused, "The amount would take an account beyond what it can count."},
 	{ReferenceReused, Refused, "This reference was used with another wallet, amount or operation."},
 	{PhoneTaken, Refused, "The phone number belongs to another customer."},
+	{PaymentNotFound, NotFound, "There is no such transaction."},
+	{LinkNotFound, NotFound, "There is no such payment link."},
+	{LinkReferenceExists, Refused, "A payment link with this orderReference exists."},
+	{LinkAlreadyPaid, Refused, "The payment link has been paid."},
+	{LinkCancelled, Refused, "The payment link was cancelled."},
+	{LinkBusy, InProgress, "A payment of this link is under way; wait for its outcome."},
+	{LinkExpired, Refused, "The payment link has expired."},
+	{LinkNotDue, Refused, "The payment link has not expired yet."},
+	{MandateNotFound, Refused, "The parent transaction began no series of payments."},
+	{MandateExpired, Refused, "The time that the payer agreed to for further payments is over."},
+	{MandateNotDue, Refused, "The payer agreed to fewer payments than this; it is too early for the next."},
+	{OperationPending, InProgress, "The outcome of an earlier operation on it is not known yet."},
+	{AlreadyRefunded, Refused, "All that was captured has been refunded."},
+	{CardDeclined, Unpaid, "The bank declined."},
+	{AuthenticationFailed, Unpaid, "The payer was not authenticated."},
+	{AuthenticationAbandoned, Unpaid, "The payer did not finish 3-D Secure in time."},
+	{AuthenticationUnavailable, Unpaid, "3-D Secure did not work."},
+	{AcquirerUnavailable, Unpaid, "The acquirer could not be reached; nothing was done."},
+	{RefundFailed, Unpaid, "The refund was accepted and failed later; the money is the merchant's again."},
 	{QueueFull, Busy, "The server is busy; try again with the same Idempotency-Key."},
 	{OutcomeUnknown, Busy, "The outcome is not known yet; ask again with the same Idempotency-Key."},
 	{NotReady, Busy, "The server is not ready."},

@@ -142,7 +142,7 @@ func Complete(t Transaction, w Wallet, holdMicros, at int64) (Change, reject.Rea
 		return Change{}, t.settled()
 	}
 	p := ledger.Posting{
-		Move: ledger.Hold, Debit: w.ID, Credit: Payable(t.Merchant, t.Currency),
+		Move: ledger.Hold, Debit: w.ID, Credit: ledger.Payable(t.Merchant, t.Currency),
 		Amount: t.Amount, Currency: t.Currency,
 	}
 	no := t.Failure

@@ -50,7 +50,7 @@ func Authorize(r Request, payer Payer, at int64) Change {
 	}
 	no, w := payer.Refusal, payer.Wallet
 	p := ledger.Posting{
-		Move: ledger.Hold, Debit: w.ID, Credit: Payable(r.Merchant, r.Currency),
+		Move: ledger.Hold, Debit: w.ID, Credit: ledger.Payable(r.Merchant, r.Currency),
 		Amount: r.Amount, Currency: r.Currency,
 	}
 	if no == "" {
@@ -141,7 +141,7 @@ func Refund(t Transaction, w Wallet, amount, at int64) (Change, reject.Reason) {
 		return Change{}, reject.AmountExceedsCaptured
 	}
 	p := ledger.Posting{
-		Move: ledger.Post, Debit: Payable(t.Merchant, t.Currency), Credit: w.ID,
+		Move: ledger.Post, Debit: ledger.Payable(t.Merchant, t.Currency), Credit: w.ID,
 		Amount: amount, Currency: t.Currency,
 	}
 	account, no := w.Account.Credit(p)
@@ -164,7 +164,7 @@ type step struct {
 // settle applies a posting from the wallet to the merchant's payable.
 func settle(t Transaction, w Wallet, s step) (Change, reject.Reason) {
 	p := ledger.Posting{
-		Move: s.move, Debit: w.ID, Credit: Payable(t.Merchant, t.Currency),
+		Move: s.move, Debit: w.ID, Credit: ledger.Payable(t.Merchant, t.Currency),
 		Amount: s.amount, Currency: t.Currency,
 	}
 	account, no := w.Account.Debit(p)

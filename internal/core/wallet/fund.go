@@ -19,7 +19,7 @@ func Open(id string, book int, customer string, c money.Currency, at int64) Wall
 func (w Wallet) TopUp(amount int64) (Change, reject.Reason) {
 	c := w.Account.Currency
 	return w.fund(journal.ToppedUp, ledger.Posting{
-		Move: ledger.Post, Debit: Bank(c), Credit: w.ID, Amount: amount, Currency: c,
+		Move: ledger.Post, Debit: ledger.Bank(c), Credit: w.ID, Amount: amount, Currency: c,
 	})
 }
 
@@ -31,7 +31,7 @@ func (w Wallet) Withdraw(amount int64) (Change, reject.Reason) {
 	}
 	c := w.Account.Currency
 	return w.fund(journal.Withdrawn, ledger.Posting{
-		Move: ledger.Post, Debit: w.ID, Credit: Bank(c), Amount: amount, Currency: c,
+		Move: ledger.Post, Debit: w.ID, Credit: ledger.Bank(c), Amount: amount, Currency: c,
 	})
 }
 

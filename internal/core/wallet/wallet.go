@@ -102,14 +102,6 @@ func (w Wallet) exceeds(amount, at int64) bool {
 	return amount > w.Limits.PerDay-spent
 }
 
-// Payable is the account of what the platform owes a merchant in one currency.
-func Payable(merchant string, c money.Currency) string {
-	return "merchant:" + merchant + ":payable:" + string(c)
-}
-
-// Bank is the platform's account of money at its bank, in one currency.
-func Bank(c money.Currency) string { return "platform:bank:" + string(c) }
-
 // Adjustments is the platform's account against which wallets are corrected, in one currency.
 func Adjustments(c money.Currency) string { return "platform:adjustments:" + string(c) }
 

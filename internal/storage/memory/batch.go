@@ -2,13 +2,16 @@ package memory
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
 
 	"plexy/internal/core/journal"
 	"plexy/internal/core/ledger"
+	"plexy/internal/core/link"
 	"plexy/internal/core/machine"
+	"plexy/internal/core/payment"
 	"plexy/internal/core/reject"
 	"plexy/internal/core/wallet"
 	"plexy/internal/storage"
@@ -29,6 +32,9 @@ type loaded struct {
 	wallets      map[string]*wallet.Wallet
 	customers    map[string]*wallet.Customer
 	replies      map[machine.ReplyKey]*machine.Stored
+	links        map[string]*link.Link
+	payments     map[string]*PaymentRow
+	operations   map[string]*payment.Operation
 	opening      bool
 	generation   int64
 }
@@ -37,6 +43,8 @@ func newLoaded() *loaded {
 	return &loaded{
 		transactions: map[string]*wallet.Transaction{}, wallets: map[string]*wallet.Wallet{},
 		customers: map[string]*wallet.Customer{}, replies: map[machine.ReplyKey]*machine.Stored{},
+		links: map[string]*link.Link{}, payments: map[string]*PaymentRow{},
+		operations: map[string]*payment.Operation{},
 	}
 }
 
@@ -75,6 +83,7 @@ func (b *batch) load(keys *machine.Keys) *machine.State {
 	}
 	b.loadTransactions(keys, state)
 	b.loadPayers(keys, state)
+	b.loadPayments(keys, state)
 	return state
 }
 
@@ -160,7 +169,7 @@ func (b *batch) check(state *machine.State) error {
 	if b.loaded.opening && (t.Installation != nil && t.Installation.Generation != b.loaded.generation) {
 		return conflict("vault", "generation")
 	}
-	if err := b.checkRows(state); err != nil {
+	if err := cmp.Or(b.checkRows(state), b.checkPayments(state)); err != nil {
 		return err
 	}
 	return b.checkCustomers(state)
@@ -227,18 +236,19 @@ func (b *batch) fillStripes(state *machine.State) (map[StripeKey]*ledger.Account
 	changed := map[StripeKey]*ledger.Account{}
 	for i := range state.Changes.Records {
 		r := &state.Changes.Records[i]
-		if !r.Posting.Moves() {
+		debit, credit := r.Stripes()
+		if !debit && !credit {
 			continue
 		}
 		r.StripeBook = b.stripeBook
-		if r.Posting.Debit != r.Wallet {
+		if debit {
 			next, no := b.stripe(changed, r.Posting.Debit, r.Posting).Debit(r.Posting)
 			if no != "" {
 				return nil, overflow(r.Posting.Debit, no)
 			}
 			changed[StripeKey{next.ID, next.Book}], r.Debit = &next, next.Running()
 		}
-		if r.Posting.Credit != r.Wallet {
+		if credit {
 			next, no := b.stripe(changed, r.Posting.Credit, r.Posting).Credit(r.Posting)
 			if no != "" {
 				return nil, overflow(r.Posting.Credit, no)
@@ -284,6 +294,7 @@ func (b *batch) apply() error {
 	maps.Copy(t.Stripes, stripes)
 	b.applyTransactions()
 	b.applyHolders()
+	b.applyPayments()
 	for _, r := range c.Records {
 		t.addRecord(r)
 	}

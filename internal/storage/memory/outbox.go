@@ -70,6 +70,9 @@ func (s *Store) Mark(context.Context) error { return nil }
 // event returns the event of a record that has its number.
 func (t *Tables) event(ref journal.Ref) event.Event {
 	r, _ := t.record(ref)
+	if p := t.Payments.Payments[ref.Object]; p != nil {
+		return event.OfPayment(t.Outbox.numbers[ref], r, p.Payment)
+	}
 	return event.New(t.Outbox.numbers[ref], r, *t.Transactions[ref.Object])
 }
 

@@ -40,6 +40,8 @@ type Tables struct {
 	Clock        storage.TestClock
 	People       people
 	Bank         map[string]storage.BankRow // by id
+	Payments     Payments
+	Shoppers     shoppers
 
 	// What follows is computed from the rows above.
 	objects    []string            // keys of Journal, sorted
@@ -69,6 +71,8 @@ func newTables() *Tables {
 		Outbox:       newOutbox(),
 		People:       newPeople(),
 		Bank:         map[string]storage.BankRow{},
+		Payments:     newPayments(),
+		Shoppers:     newShoppers(),
 	}
 	t.reindex()
 	return t
@@ -93,6 +97,7 @@ func (t *Tables) reindex() {
 	for _, c := range t.Customers {
 		t.byIIN[c.IINIndex], t.byPhone[c.PhoneIndex] = c.ID, c.ID
 	}
+	t.Payments.reindex()
 	for _, k := range t.Keys {
 		t.byHash[k.Hash] = k.ID
 	}
@@ -107,6 +112,10 @@ func (t *Tables) snapshot() *Tables {
 		Journal: maps.Clone(t.Journal), Transactions: maps.Clone(t.Transactions),
 		Wallets: maps.Clone(t.Wallets), Stripes: maps.Clone(t.Stripes), Replies: maps.Clone(t.Replies),
 		References: maps.Clone(t.References), objects: slices.Clone(t.objects),
+		Payments: Payments{
+			Payments: maps.Clone(t.Payments.Payments), Operations: maps.Clone(t.Payments.Operations),
+			Links: maps.Clone(t.Payments.Links),
+		},
 	}
 }
 

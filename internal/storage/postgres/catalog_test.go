@@ -14,7 +14,8 @@ import (
 // moneyTables carry the partition column in every key (docs/architecture.md).
 var moneyTables = []string{
 	"wallets", "stripes", "wallet_transactions", "journal", "idempotency", "fund_references",
-	"order_reference_claims",
+	"order_reference_claims", "list_counts", "payment_links", "link_references", "payments",
+	"payment_operations",
 }
 
 // recordTables are what is not money.
@@ -23,6 +24,7 @@ var recordTables = []string{
 	"event_counters", "events", "event_progress", "webhook_endpoints", "deliveries", "delivery_attempts",
 	"test_clock", "endpoint_tellings", "event_floors", "sandbox_bank",
 	"login_codes", "login_rates", "log_ins", "languages", "messages", "tellings",
+	"shoppers", "card_tokens", "payment_sessions", "direct_keys",
 }
 
 func connect(t *testing.T, url string) *pgx.Conn {

@@ -28,6 +28,17 @@ func (s *Store) Write(ctx context.Context, fn func(sqlstore.DB) error) error {
 // Aside is Write: nothing is remembered of any table.
 func (s *Store) Aside(ctx context.Context, fn func(sqlstore.DB) error) error { return s.Write(ctx, fn) }
 
+// VaultGeneration returns that of the vault's keys and locks it against a rotation.
+func (s *Store) VaultGeneration(ctx context.Context, db sqlstore.DB) (int64, error) {
+	const sql = "select vault_generation from installation where one = 1 for share"
+	generation := int64(0)
+	err := db.Query(ctx, sql, nil, func(r sqlstore.Row) error {
+		generation = r.Int64()
+		return nil
+	})
+	return generation, err
+}
+
 // Snapshot runs fn over one unchanging view of the books.
 func (s *Store) Snapshot(ctx context.Context, fn func(context.Context, storage.Books) error) error {
 	return s.with(ctx, func(db *db) error {

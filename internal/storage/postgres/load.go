@@ -26,11 +26,11 @@ type reading struct {
 // in their currency, for phones that are not known from the customer that was found by IIN, and for order
 // references of merchants that reject repeats.
 //
-// The order matters. The wallets are locked first and transactions are read afterwards, so they are
-// current: every change to a transaction goes through its wallet's lock. The vault's generation is read
-// last: if it is the one that the instructions' indexes are of, then no rotation began before the customers
-// were read. The customers of locked wallets come in the statement that locks, and are as old as the wait
-// for the locks; if anybody was rebound meanwhile they are read again.
+// The order matters. The wallets are locked first, then links and payments, and transactions are read
+// afterwards, so they are current: every change to a transaction goes through its wallet's lock. The vault's
+// generation is read last: if it is the one that the instructions' indexes are of, then no rotation began
+// before the customers were read. The customers of locked wallets come in the statement that locks, and are
+// as old as the wait for the locks; if anybody was rebound meanwhile they are read again.
 func (b *batch) load(ctx context.Context, keys *machine.Keys) (*machine.State, error) {
 	l := &reading{keys: keys, state: keys.NewState(), seen: b.seen, before: -1, guessing: b.guessing}
 	r := b.session.round()
@@ -39,6 +39,7 @@ func (b *batch) load(ctx context.Context, keys *machine.Keys) (*machine.State, e
 	}
 	r.add(begin, nil)
 	l.askWallets(r)
+	l.askCards(r)
 	l.askTransactions(r)
 	l.askReplies(r)
 	l.askMerchants(r)

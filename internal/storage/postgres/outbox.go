@@ -74,8 +74,8 @@ func (m *marks) clear() {
 // Transactions commit in another order than they begin in, so no counter of rows tells which are new. What
 // the last numbering could see does: its snapshot is kept, and a record is new when the transaction that
 // wrote it was not visible in it. Whoever can see an object's later record can see the ones before it, since
-// it was written under the lock of the same wallet; so both are numbered now, in order of sequence, or the
-// earlier one was numbered before. Only one server numbers at a time: the others pass by.
+// it was written under the lock of the same wallet or payment; so both are numbered now, in order of
+// sequence, or the earlier one was numbered before. Only one server numbers at a time: the others pass by.
 //
 // A long transaction elsewhere in the database delays nothing: the snapshot says which are under way, not
 // only which is the oldest.
@@ -173,7 +173,8 @@ func numberSQL(records, moving string) string {
 			select case when $2::text = '' then pg_current_snapshot() else $2::text::pg_snapshot end as snapshot) t
 	), fresh as (
 		select merchant_id, object_id, sequence,
-			case when object_id like 'wt\_%' then 'wallet.transaction.' else 'wallet.' end || type as name,
+			case when object_id like 'wt\_%' then 'wallet.transaction.' || type
+				when object_id like 'wlt\_%' then 'wallet.' || type else 'transaction.' || state end as name,
 			max(at) over (partition by object_id order by sequence) as at
 		from (` + records + `) j
 	), counters as (

@@ -144,6 +144,9 @@ const manyRows = `
 	alter table wallets set (autovacuum_enabled = off);
 	alter table wallet_transactions set (autovacuum_enabled = off);
 	alter table idempotency set (autovacuum_enabled = off);
+	alter table payments set (autovacuum_enabled = off);
+	alter table payment_links set (autovacuum_enabled = off);
+	alter table payment_operations set (autovacuum_enabled = off);
 	insert into installation values (1, 'sandbox', '', 1, 0, 1);
 	insert into merchants select 'mer_' || g, 'many', 1000000, true, 1 from generate_series(1, 3000) g;
 	insert into customers
@@ -157,4 +160,12 @@ const manyRows = `
 	insert into fund_references
 		select 'f' || g, 0, 'top-up', 'wlt_1', 1, 200, '', 1 from generate_series(1, 20000) g;
 	insert into order_reference_claims select 'mer_1', 'r' || g, 0 from generate_series(1, 20000) g;
+	insert into payment_links select 'pl_' || g, 0, 'mer_1', 'KZT', 1, '', '', '', false, false, '', '',
+		'', '', '', '', 0, 'active', '', '', 0, 0, '', '', '' from generate_series(1, 20000) g;
+	insert into link_references select 'mer_1', 'r' || g, 0, 'pl_' || g from generate_series(1, 20000) g;
+	insert into payments select 'p' || g, 0, 'mer_1', '', '', '', '', '', '', 'KZT', 1, '', '', 'auth',
+		false, 0, '', 0, 0, '', '', '', '', '', '', 0, 'opened', 'created', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+		0, '', '', '', '', '', '', false, '', 0, 0, 0, 0, 0, 0, 0, 0 from generate_series(1, 20000) g;
+	insert into payment_operations select 'o' || g, 0, 'p' || g, '', 1, 'authorize', 1, '', '', '', 0,
+		'sent', false, 0, 0, 0, 0, '', '', '', '', '', 0, 0 from generate_series(1, 20000) g;
 	insert into stripes select 'merchant:' || g, 0, 'KZT', 0, 0, 0, 0, 1 from generate_series(1, 3000) g`

@@ -41,6 +41,7 @@ func saveRows(r *round, state *machine.State, seen map[machine.ReplyKey]machine.
 	saveReferences(r, pick(c.References, state.References, func(a, b machine.Reference) int {
 		return cmp.Compare(a.Name, b.Name)
 	}))
+	saveCards(r, state)
 	saveReplies(r, state, seen)
 }
 
@@ -198,6 +199,7 @@ func saveBooks(r *round, state *machine.State, stripes *stripes) {
 		}
 		r.add(newAudits, nil, w.param(r.s.types[typeAudit]))
 	}
+	saveCounts(r, state, stripes.book)
 	if deltas := stripes.sorted(); len(deltas) > 0 {
 		w := r.rows()
 		for _, d := range deltas {
@@ -212,10 +214,14 @@ func saveBooks(r *round, state *machine.State, stripes *stripes) {
 	}
 	if len(stripes.records) > 0 {
 		w := r.rows()
+		statement := newRecords
 		for i := range stripes.records {
 			saveRecord(w, &stripes.records[i], stripes.sides[i])
+			if stripes.sides[i] == debitSide|creditSide {
+				statement = newPaymentRecords
+			}
 		}
-		r.add(newRecords, nil, w.param(r.s.types[typeRecord]))
+		r.add(statement, nil, w.param(r.s.types[typeRecord]))
 	}
 }
 

@@ -24,9 +24,11 @@ const patience = 500 * time.Millisecond
 //
 // The rows that count are this attempt's own. They cannot be an earlier attempt's: an attempt is followed
 // by another one only when it is known not to be committed. They cannot be another process's either: they
-// carry the ids of our requests and audits, which nobody else makes. Releases of lapsed holds carry no
-// request; another process's release of the same hold is told apart by its time and its stripe, and if
-// even those are the same, so is its effect.
+// carry the ids of our requests, audits and operations, which nobody else makes. A batch that made no row
+// and changed some of card payments looks for those, by the time of the change: if somebody changed them
+// again since, it is taken for not committed and runs again, which such instructions bear. Releases of lapsed
+// holds carry no request; another process's release of the same hold is told apart by its time and its
+// stripe, and if even those are the same, so is its effect.
 //
 // It returns nil for committed, ErrTransient for not committed, and ErrUncertain when ctx ends first.
 func (b *batch) settle(ctx context.Context, cause error) error {
@@ -85,17 +87,36 @@ type evidence struct {
 	stored  map[machine.ReplyKey]machine.Stored
 	audits  []machine.Audit
 	stripe  int
+	asked   []string         // ids of operations on payments
+	made    []string         // ids of links
+	changed map[string]int64 // ids of what else there is of card payments, where that is all: when it changed
 }
 
 func (b *batch) evidence() evidence {
 	c := &b.saved.Changes
-	return evidence{
+	e := evidence{
 		records: c.Records, replies: c.Replies, stored: b.saved.Replies, audits: c.Audits,
-		stripe: b.lane.stripeBook(),
+		stripe: b.lane.stripeBook(), asked: c.NewOperations, made: c.NewLinks,
 	}
+	if e.count() > 0 {
+		return e
+	}
+	e.changed = map[string]int64{}
+	for _, id := range c.Links {
+		e.changed[id] = b.saved.Links[id].UpdatedAt
+	}
+	for _, id := range c.Payments {
+		e.changed[id] = b.saved.Payments[id].UpdatedAt
+	}
+	for _, id := range c.Operations {
+		e.changed[id] = b.saved.Operations[id].UpdatedAt
+	}
+	return e
 }
 
-func (e evidence) count() int { return len(e.records) + len(e.replies) + len(e.audits) }
+func (e evidence) count() int {
+	return len(e.records) + len(e.replies) + len(e.audits) + len(e.asked) + len(e.made) + len(e.changed)
+}
 
 // there reports whether all rows of the evidence are in the database. A batch is atomic: it is all of
 // them or none, and a part of them is somebody else's.
@@ -118,6 +139,11 @@ func (s *session) there(ctx context.Context, e evidence) (bool, error) {
 	for _, a := range e.audits {
 		audits = append(audits, a.ID)
 	}
+	var changed []string
+	var changes []int64
+	for id, at := range e.changed {
+		changed, changes = append(changed, id), append(changes, at)
+	}
 	const sql = `select
 		(select count(*) from unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::smallint[])
 				r (object, sequence, at, request, stripe)
@@ -126,11 +152,19 @@ func (s *session) there(ctx context.Context, e evidence) (bool, error) {
 		+ (select count(*) from unnest($6::text[], $7::text[], $8::text[], $9::bigint[]) k (scope, key, request, at)
 			join idempotency i on i.scope = k.scope and i.key = k.key and i.request_id = k.request
 				and i.created_at = k.at)
-		+ (select count(*) from audits a where a.id = any($10::text[]))`
+		+ (select count(*) from audits a where a.id = any($10::text[]))
+		+ (select count(*) from payment_operations o where o.id = any($11::text[]))
+		+ (select count(*) from payment_links l where l.id = any($12::text[]))
+		+ (select count(*) from unnest($13::text[], $14::bigint[]) c (id, at), lateral (
+			select id, updated_at from payment_links l where l.id = c.id
+			union all select id, updated_at from payments p where p.id = c.id
+			union all select id, updated_at from payment_operations o where o.id = c.id) now
+			where now.updated_at = c.at)`
 	found := int64(0)
 	err := s.query(ctx, sql, [][]byte{
 		textArray(objects), int64Array(sequences), int64Array(times), textArray(requests), smallArray(books),
 		textArray(scopes), textArray(keys), textArray(owners), int64Array(stamps), textArray(audits),
+		textArray(e.asked), textArray(e.made), textArray(changed), int64Array(changes),
 	}, func(r sqlstore.Row) { found = r.Int64() })
 	return err == nil && found == int64(e.count()), err
 }

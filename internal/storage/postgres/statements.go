@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"maps"
 	"strings"
 
 	"plexy/internal/storage/sqlstore"
@@ -20,10 +21,12 @@ const (
 
 var batchTypes = []string{
 	typeCustomer, typeWallet, typeTransaction, typeReference, typeReply, typeAudit, typeStripe, typeRecord,
+	typeLink, typePayment, typeOperation,
 }
 
-// Names of the statements of a batch, in the order in which they run. That order, and the order of the
-// rows within each statement, is the same in every process: it is the order of locks.
+// Names of the statements of a batch, in the order in which they run (those of card payments are in
+// payments.go: their locks come after those of wallets, their rows before the replies). That order, and the
+// order of the rows within each statement, is the same in every process: it is the order of locks.
 const (
 	discard         = "discard_plans"
 	begin           = "begin"
@@ -61,9 +64,16 @@ const (
 	commit             = "commit"
 )
 
-// statements are prepared on every session of a lane. Load's reads run after the locks, each with a view
-// of its own, so that they see what the former holders of the locks have committed.
-var statements = map[string]string{
+// statements are prepared on every session of a lane.
+var statements = func() map[string]string {
+	all := maps.Clone(batchStatements)
+	maps.Copy(all, cardStatements)
+	return all
+}()
+
+// batchStatements are those that know nothing of card payments. Load's reads run after the locks, each with a
+// view of its own, so that they see what the former holders of the locks have committed.
+var batchStatements = map[string]string{
 	discard: "discard plans",
 	begin:   "begin isolation level read committed read write",
 	commit:  "commit",
@@ -148,7 +158,7 @@ var statements = map[string]string{
 			credits_pending = s.credits_pending + excluded.credits_pending,
 			credits_posted = s.credits_posted + excluded.credits_posted,
 			version = s.version + excluded.version`,
-	newRecords: insertRecords(),
+	newRecords: insertRecords("= 1", "= 2"),
 }
 
 // payers joins the wallets that IIN indexes and currencies name.
@@ -171,22 +181,33 @@ func insert(table, columns, kind string) string {
 }
 
 // insertRecords writes the journal. The side that is a stripe gets the balance of the stripe, as addStripes
-// has left it a moment ago in this transaction, less what the later records of the batch did to it.
-func insertRecords() string {
+// has left it a moment ago in this transaction, less what the later records of the batch did to it. The
+// conditions say which sides those are; where both may be, the second stripe is looked up too.
+func insertRecords(debit, credit string) string {
 	columns := sqlstore.Of("r", sqlstore.RecordColumns)
-	for side, account := range map[string]string{"1": "debit", "2": "credit"} {
+	both := debit != "= 1"
+	stripe, joins := map[string]string{"debit": "s", "credit": "s"},
+		` left join stripes s on s.account = case r.side when 1 then r.debit when 2 then r.credit end
+			and s.book = r.stripe_book`
+	if both {
+		stripe["credit"] = "c"
+		joins = ` left join stripes s on s.account = case when r.side ` + debit + ` then r.debit end
+			and s.book = r.stripe_book
+			left join stripes c on c.account = case when r.side ` + credit + ` then r.credit end
+			and c.book = r.stripe_book`
+	}
+	for account, condition := range map[string]string{"debit": debit, "credit": credit} {
 		for column, now := range map[string]string{
 			"version": "s.version",
 			"pending": "s.credits_pending - s.debits_pending",
 			"posted":  "s.credits_posted - s.debits_posted",
 		} {
 			given := "r." + account + "_" + column
+			now = strings.ReplaceAll(now, "s.", stripe[account]+".")
 			columns = strings.Replace(columns, given,
-				"case r.side when "+side+" then "+now+" - "+given+" else "+given+" end", 1)
+				"case when r.side "+condition+" then "+now+" - "+given+" else "+given+" end", 1)
 		}
 	}
 	return "insert into journal (" + sqlstore.RecordColumns + ") select " + columns +
-		` from unnest($1::batch_record[]) r
-		left join stripes s on s.account = case r.side when 1 then r.debit when 2 then r.credit end
-			and s.book = r.stripe_book`
+		` from unnest($1::batch_record[]) r` + joins
 }

@@ -10,7 +10,7 @@ import (
 	"plexy/internal/core/money"
 )
 
-// Sides of an entry that can be a stripe.
+// Sides of an entry that are stripes; those of a card payment are both.
 const (
 	noSide     = 0
 	debitSide  = 1
@@ -29,8 +29,8 @@ type stripes struct {
 	sides   []int64          // of each record
 }
 
-// sumStripes computes the deltas of the records and fills the stripe side in a copy of them. The other side
-// of a posting is always the record's wallet. It fails when a delta does not fit 64 bits.
+// sumStripes computes the deltas of the records and fills the sides that are stripes in a copy of them. It
+// fails when a delta does not fit 64 bits.
 func sumStripes(book int, records []journal.Record) (*stripes, error) {
 	s := &stripes{
 		book: book, deltas: map[string]*ledger.Account{},
@@ -38,20 +38,21 @@ func sumStripes(book int, records []journal.Record) (*stripes, error) {
 	}
 	for i := range s.records {
 		r := &s.records[i]
-		if !r.Posting.Moves() {
-			continue
-		}
-		r.StripeBook = book
+		debit, credit := r.Stripes()
 		var err error
-		if r.Posting.Debit == r.Wallet {
-			s.sides[i] = creditSide
-			r.Credit, err = s.add(r.Posting.Credit, creditSide, r.Posting)
-		} else {
-			s.sides[i] = debitSide
+		if debit {
+			s.sides[i] |= debitSide
 			r.Debit, err = s.add(r.Posting.Debit, debitSide, r.Posting)
+		}
+		if credit && err == nil {
+			s.sides[i] |= creditSide
+			r.Credit, err = s.add(r.Posting.Credit, creditSide, r.Posting)
 		}
 		if err != nil {
 			return nil, err
+		}
+		if s.sides[i] != noSide {
+			r.StripeBook = book
 		}
 	}
 	s.lookAhead()
@@ -94,10 +95,10 @@ func (s *stripes) add(account string, side int64, p ledger.Posting) (ledger.Runn
 func (s *stripes) lookAhead() {
 	for i := range s.records {
 		r := &s.records[i]
-		switch s.sides[i] {
-		case debitSide:
+		if s.sides[i]&debitSide != 0 {
 			r.Debit = s.after(r.Posting.Debit, r.Debit)
-		case creditSide:
+		}
+		if s.sides[i]&creditSide != 0 {
 			r.Credit = s.after(r.Posting.Credit, r.Credit)
 		}
 	}

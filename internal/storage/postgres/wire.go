@@ -4,10 +4,13 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+
+	"plexy/internal/storage/sqlstore"
 )
 
 // OIDs of PostgreSQL's own types, which never change.
 const (
+	oidBool  = 16
 	oidBytes = 17
 	oidInt8  = 20
 	oidInt2  = 21
@@ -75,6 +78,33 @@ func (r *rows) small(v int64) {
 	}
 	r.field(oidInt2, 2)
 	r.buf = binary.BigEndian.AppendUint16(r.buf, uint16(v))
+}
+
+func (r *rows) bool(v bool) {
+	r.field(oidBool, 1)
+	if v {
+		r.buf = append(r.buf, 1)
+	} else {
+		r.buf = append(r.buf, 0)
+	}
+}
+
+// values gives the columns of a row as sqlstore's Values functions list them.
+func (r *rows) values(row []any) {
+	for _, v := range row {
+		switch v := v.(type) {
+		case string:
+			r.text(v)
+		case int64:
+			r.int64(v)
+		case sqlstore.Small:
+			r.small(int64(v))
+		case bool:
+			r.bool(v)
+		default:
+			panic(fmt.Sprintf("postgres: cannot send a %T", v))
+		}
+	}
 }
 
 func (r *rows) bytes(v []byte) {

@@ -34,7 +34,7 @@ func (b *batch) Load(ctx context.Context, keys *machine.Keys) (*machine.State, e
 	b.state, b.opening = keys.NewState(), keys.Opening
 	for _, load := range []func(context.Context, *machine.Keys) error{
 		b.loadReplies, b.loadVault, b.loadTerms, b.loadPayers, b.loadPhones, b.loadTransactions,
-		b.loadReferences, b.loadOrderReferences,
+		b.loadReferences, b.loadOrderReferences, b.loadCards,
 	} {
 		if err := load(ctx, keys); err != nil {
 			return nil, sorted(err)

@@ -50,11 +50,12 @@ func (s *Store) Mark(context.Context) error { return nil }
 // number numbers what is among the next records, limit of them at most, and reports whether there are more.
 func number(ctx context.Context, db sqlstore.DB, at int64, limit int) (numbered int, more bool, err error) {
 	var rows []unnumbered
-	err = db.Query(ctx, "select rowid, merchant_id, object_id, sequence, type from journal "+
+	err = db.Query(ctx, "select rowid, merchant_id, object_id, sequence, type, state from journal "+
 		"where rowid > (select position from event_progress) order by rowid limit $1", []any{int64(limit)},
 		func(r sqlstore.Row) error {
 			rows = append(rows, unnumbered{r.Int64(), journal.Record{
 				Merchant: r.Text(), Object: r.Text(), Sequence: r.Int64(), Type: journal.Type(r.Text()),
+				After: journal.After{State: r.Text()},
 			}})
 			return nil
 		})

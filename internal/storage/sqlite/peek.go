@@ -54,3 +54,7 @@ func (p peeking) Write(context.Context, func(sqlstore.DB) error) error {
 func (p peeking) Aside(ctx context.Context, fn func(sqlstore.DB) error) error {
 	return p.Write(ctx, fn)
 }
+
+func (p peeking) VaultGeneration(context.Context, sqlstore.DB) (int64, error) {
+	return 0, errors.New("this connection only reads")
+}

@@ -7,6 +7,7 @@ import (
 	"plexy/internal/core/journal"
 	"plexy/internal/core/ledger"
 	"plexy/internal/core/machine"
+	"plexy/internal/core/reject"
 	"plexy/internal/core/wallet"
 	"plexy/internal/storage/sqlstore"
 )
@@ -25,7 +26,8 @@ func (b *batch) Save(ctx context.Context, state *machine.State) error {
 	b.state, b.changed = state, true
 	for _, save := range []func(context.Context) error{
 		b.saveCustomers, b.saveTransactions, b.middle, b.saveRecords, b.saveWallets, b.saveStates,
-		b.saveApprovals, b.saveStripes, b.saveReplies, b.saveReferences, b.saveClaims, b.saveAudits, b.saveIndex,
+		b.saveApprovals, b.saveCards, b.saveStripes, b.saveReplies, b.saveReferences, b.saveClaims, b.saveAudits,
+		b.saveIndex,
 	} {
 		err := ctx.Err()
 		if err == nil {
@@ -132,16 +134,25 @@ func (b *batch) saveRecords(context.Context) error {
 	return nil
 }
 
-// post applies the record's posting to the stripe of the account that is not the wallet, and fills that
-// side of the record.
+// post applies the record's posting to the stripes of the accounts that are no wallet, and fills those sides
+// of the record.
 func (b *batch) post(r *journal.Record) error {
-	if !r.Posting.Moves() {
-		return nil
+	debit, credit := r.Stripes()
+	if debit {
+		if err := b.postSide(r, r.Posting.Debit, &r.Debit, ledger.Account.Debit); err != nil {
+			return err
+		}
 	}
-	account, side, apply := r.Posting.Credit, &r.Credit, ledger.Account.Credit
-	if r.Posting.Credit == r.Wallet {
-		account, side, apply = r.Posting.Debit, &r.Debit, ledger.Account.Debit
+	if credit {
+		return b.postSide(r, r.Posting.Credit, &r.Credit, ledger.Account.Credit)
 	}
+	return nil
+}
+
+func (b *batch) postSide(
+	r *journal.Record, account string, side *ledger.Running,
+	apply func(ledger.Account, ledger.Posting) (ledger.Account, reject.Reason),
+) error {
 	before, err := b.stripe(account, r)
 	if err != nil {
 		return err

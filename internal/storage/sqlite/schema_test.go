@@ -29,11 +29,12 @@ func column(tb testing.TB, s *Store, sql string, args ...any) []string {
 // their own (architecture). The rows of two tables are found by number here; their book is theirs too.
 func TestBooksInTheCatalog(t *testing.T) {
 	s := fresh(t, Config{})
-	plain := []string{"api_keys", "audits", "customers", "deliveries", "delivery_attempts",
-		"endpoint_tellings", "event_counters", "event_floors",
-		"event_progress", "events", "goose_db_version", "idempotency_hashes", "idempotency_runs", "installation",
-		"languages", "log_ins", "login_codes", "login_rates", "merchants", "messages", "sandbox_bank", "tellings",
-		"test_clock", "vault_keys", "webhook_endpoints"}
+	plain := []string{"api_keys", "audits", "card_tokens", "customers", "deliveries",
+		"delivery_attempts", "direct_keys", "endpoint_tellings", "event_counters", "event_floors",
+		"event_progress", "events", "goose_db_version", "idempotency_hashes", "idempotency_runs",
+		"installation", "languages", "log_ins", "login_codes", "login_rates", "merchants", "messages",
+		"payment_sessions", "sandbox_bank", "shoppers", "tellings", "test_clock", "vault_keys",
+		"webhook_endpoints"}
 	tables := column(t, s, "select name from sqlite_schema where type = 'table' and name not like 'sqlite_%'")
 	for _, table := range tables {
 		columns := column(t, s, "select name from pragma_table_info($1)", table)
@@ -98,21 +99,75 @@ func TestPlans(t *testing.T) {
 			"wallet_transactions_undecided"},
 		{"select id from customers where phone_index in ($1, $2) limit 1", "INDEX"},
 		{"select id from wallet_rows where customer_id = $1", "INDEX"},
+		{"select id from shoppers where merchant_id = $1 and id < $2 order by id desc limit 1 offset 1",
+			"shoppers_merchant (merchant_id=? AND id<?)"},
+		{"select id from shoppers where merchant_id = $1 and ((email_index = $2 and phone_index = $3) or " +
+			"(email_index = $4 and phone_index = $5)) limit 1", "shoppers_pair"},
+		{"select id from card_tokens where merchant_id = $1 and shopper_id = $2 and deleted_at = 0 " +
+			"order by id desc limit 9", "card_tokens_shopper (merchant_id=? AND shopper_id=?)"},
+		{"select id from card_tokens where key_id = $1 and key_id <> '' and id > $2 order by id limit 9",
+			"card_tokens_key (key_id=? AND id>?)"},
+		{"select id from payment_sessions where key_id <> '' and expires_at < $1 order by expires_at, id limit 9",
+			"payment_sessions_over (expires_at<?)"},
+		{"select day, cast(sum(n) as bigint) from list_counts where list = $1 and owner = $2 group by day " +
+			"order by day desc", "PRIMARY KEY (list=? AND owner=?)"},
 		{"select row from idempotency_hashes where run = $1 and hash = $2 order by row", "(run=? AND hash=?)"},
 	} {
-		plan := ""
-		err := s.Read(t.Context(), func(db sqlstore.DB) error {
-			return db.Query(t.Context(), "explain query plan "+c.sql, nil, func(r sqlstore.Row) error {
-				r.Int64()
-				r.Int64()
-				r.Int64()
-				plan += r.Text() + "; "
-				return nil
-			})
+		planned(t, s, c.sql, c.want)
+	}
+}
+
+// planned checks that a query is run by an index and without sorting.
+func planned(t *testing.T, s *Store, sql, want string) {
+	t.Helper()
+	plan := ""
+	err := s.Read(t.Context(), func(db sqlstore.DB) error {
+		return db.Query(t.Context(), "explain query plan "+sql, nil, func(r sqlstore.Row) error {
+			r.Int64()
+			r.Int64()
+			r.Int64()
+			plan += r.Text() + "; "
+			return nil
 		})
-		if err != nil || !strings.Contains(plan, c.want) || strings.Contains(plan, "TEMP B-TREE") {
-			t.Errorf("%s\nis run by %s: %v", c.sql, plan, err)
-		}
+	})
+	if err != nil || !strings.Contains(plan, want) || strings.Contains(plan, "TEMP B-TREE") {
+		t.Errorf("%s\nis run by %s: %v", sql, plan, err)
+	}
+}
+
+// Lists of payments and links, and what is swept of them, are served by indexes.
+func TestPlansOfPayments(t *testing.T) {
+	s := fresh(t, Config{})
+	const asked = "select o.id, p.stage from payment_operations o join payments p on p.id = o.payment_id " +
+		"and p.book = o.book where "
+	for _, c := range []struct{ sql, want string }{
+		{"select id from payments where merchant_id = $1 and id < $2 order by id desc limit 50 offset 1",
+			"payments_merchant (merchant_id=? AND id<?)"},
+		{"select id from payments where merchant_id = $1 and link_id <> '' and link_id = $2 " +
+			"order by id desc limit 1", "payments_link (merchant_id=? AND link_id=?)"},
+		{"select id from payments where merchant_id = $1 and parent_id <> '' and parent_id = $2 order by id desc",
+			"payments_parent (merchant_id=? AND parent_id=?)"},
+		{"select id from payments where merchant_id = $1 and shopper_id <> '' and shopper_id = $2 order by id desc",
+			"payments_shopper (merchant_id=? AND shopper_id=?)"},
+		{"select id from payments where merchant_id = $1 and order_reference <> '' and order_reference = $2 " +
+			"order by id desc", "payments_reference (merchant_id=? AND order_reference=?)"},
+		{"select id from payments where merchant_id = $1 and status = $2 order by id desc limit 9",
+			"payments_status (merchant_id=? AND status=?)"},
+		{"select id from payments where clear_at > 0 and open_operations = 0 and clear_at <= $1 " +
+			"order by clear_at, id limit $2", "payments_clearing (clear_at>? AND clear_at<?)"},
+		{"select id from payments where authenticate_by > 0 and authenticate_by <= $1 " +
+			"order by authenticate_by, id limit $2", "payments_authenticating (authenticate_by>? AND"},
+		{asked + "o.next_check_at > 0 and o.next_check_at <= $1 and o.state = 'sent' " +
+			"order by o.next_check_at, o.id limit $2", "payment_operations_due (next_check_at>? AND next_check_at<?)"},
+		{asked + "o.in_doubt order by o.unknown_since, o.id limit $1", "USING INDEX payment_operations_unknown"},
+		{"select id from payment_operations where payment_id = $1 order by number",
+			"payment_operations_payment (payment_id=?)"},
+		{"select id from payment_links where status = 'active' and busy = '' and expires_at > 0 and " +
+			"expires_at <= $1 order by expires_at, id limit $2", "payment_links_due (expires_at>? AND expires_at<?)"},
+		{"select id from payment_links where merchant_id = $1 and status = $2 order by id desc limit 9",
+			"payment_links_status (merchant_id=? AND status=?)"},
+	} {
+		planned(t, s, c.sql, c.want)
 	}
 }
 

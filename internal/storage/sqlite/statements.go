@@ -22,12 +22,15 @@ type statements struct {
 	changes, folds, forgets, stripes *stmt
 
 	transactions, records, states, replies, entries *bulk
+
+	cards cards
 }
 
 func newStatements(l *link) *statements {
 	return &statements{
 		link: l, transactions: newBulk(insertTransactions), records: newBulk(insertRecords),
 		states: newBulk(insertStates), replies: newBulk(insertReplies), entries: newBulk(insertEntries),
+		cards: newCards(),
 	}
 }
 

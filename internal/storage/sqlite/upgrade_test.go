@@ -3,7 +3,9 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -14,6 +16,7 @@ import (
 	"plexy/internal/event"
 	"plexy/internal/merchant"
 	"plexy/internal/storage"
+	"plexy/internal/storage/sqlstore"
 )
 
 // firstRelease makes a database of the first release: a merchant, and a customer with a wallet that is folded
@@ -125,5 +128,44 @@ func TestUpgradeOfEndpoints(t *testing.T) {
 	got, err := s.Endpoint(t.Context(), "mer_1", "whe_1")
 	if d := cmp.Diff(want, got, cmpopts.EquateEmpty()); err != nil || d != "" {
 		t.Errorf("%v (-want +got):\n%s", err, d)
+	}
+}
+
+// journalRow is a record with nothing in it but a number and an amount.
+func journalRow(sequence, amount int64) string {
+	return fmt.Sprintf("('wlt_01K9QQQQQQQQQQQQQQQQQQQQ00', %d, 0, 'topped_up', '', '', 1, %d, 'KZT', '', "+
+		"'', '', 0, 0, 0, 0, 0, 0, 0, '', 0, 0, 0, 0, 0, '', '', '', '', 0)", sequence, amount)
+}
+
+// The check of the journal's amounts is changed in place: the file is whole, its rows are there, and 0 is an
+// amount where -1 is none.
+func TestUpgradeOfTheJournalsCheck(t *testing.T) {
+	path := madeAt(t, 5, "insert into journal values "+journalRow(1, 900))
+	if _, err := Migrate(t.Context(), path, false); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(t.Context(), Config{Path: path, Owner: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	if whole := column(t, s, "pragma integrity_check"); len(whole) != 1 || whole[0] != "ok" {
+		t.Errorf("the file is not whole: %v", whole)
+	}
+	insert := func(amount int64) error {
+		return s.Write(t.Context(), func(db sqlstore.DB) error {
+			_, err := db.Exec(t.Context(), "insert into journal values "+journalRow(2, amount), nil)
+			return err
+		})
+	}
+	if err := insert(-1); err == nil {
+		t.Error("an amount below 0 is taken")
+	}
+	if err := insert(0); err != nil {
+		t.Errorf("the amount 0 is refused: %v", err)
+	}
+	got := column(t, s, "select amount from journal order by sequence")
+	if !slices.Equal(got, []string{"900", "0"}) {
+		t.Errorf("the amounts are %v", got)
 	}
 }

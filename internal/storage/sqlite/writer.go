@@ -236,6 +236,16 @@ func (s *Store) Aside(ctx context.Context, fn func(sqlstore.DB) error) error {
 	return w.transact(ctx, func() error { return fn(w.link) })
 }
 
+// VaultGeneration returns that of the vault's keys. Whoever holds the turn holds a rotation back.
+func (s *Store) VaultGeneration(ctx context.Context, db sqlstore.DB) (int64, error) {
+	generation := int64(0)
+	err := db.Query(ctx, "select vault_generation from installation", nil, func(r sqlstore.Row) error {
+		generation = r.Int64()
+		return nil
+	})
+	return generation, err
+}
+
 // transact runs fn in one transaction. The caller holds the turn.
 func (w *writer) transact(ctx context.Context, fn func() error) error {
 	if err := w.begin(ctx); err != nil {

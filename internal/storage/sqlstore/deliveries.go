@@ -90,19 +90,31 @@ func (s *Store) DueDeliveries(
 // the next one with what it has, so that there are few statements to plan.
 var atOnce = []int{1, 8, 64}
 
-// addEvents reads the events of deliveries that have no body yet.
+// addEvents reads the events of deliveries that have no body yet, those of wallets and of payments apart.
 func addEvents(ctx context.Context, db DB, found []storage.Due) error {
-	var without []*storage.Due
+	var transactions, payments []*storage.Due
 	for i := range found {
-		if d := &found[i]; len(d.Delivery.Body) == 0 && d.Delivery.Object != "" {
-			without = append(without, d)
+		d := &found[i]
+		switch _, isPayment := paymentBook(d.Delivery.Object); {
+		case len(d.Delivery.Body) > 0 || d.Delivery.Object == "":
+		case isPayment:
+			payments = append(payments, d)
+		default:
+			transactions = append(transactions, d)
 		}
 	}
+	if err := addEventsOf(ctx, db, ofTransactions, transactions); err != nil {
+		return err
+	}
+	return addEventsOf(ctx, db, ofPayments, payments)
+}
+
+func addEventsOf(ctx context.Context, db DB, kind eventKind, without []*storage.Due) error {
 	for some := range slices.Chunk(without, atOnce[len(atOnce)-1]) {
 		events := make(map[journal.Ref]event.Event, len(some))
-		sql, args := eventsOf(some)
+		sql, args := eventsOf(kind, some)
 		err := db.Query(ctx, sql, args, func(r Row) error {
-			e := scanEvent(r)
+			e := kind.scan(r)
 			events[journal.Ref{Object: e.Record.Object, Sequence: e.Record.Sequence}] = e
 			return nil
 		})
@@ -123,7 +135,7 @@ func addEvents(ctx context.Context, db DB, found []storage.Due) error {
 
 // eventsOf is the statement that reads the events of deliveries, but for their numbers, and its arguments. It
 // reads the records themselves: the feed may have swept the events meanwhile.
-func eventsOf(some []*storage.Due) (sql string, args []any) {
+func eventsOf(kind eventKind, some []*storage.Due) (sql string, args []any) {
 	size, _ := slices.BinarySearch(atOnce, len(some))
 	var pairs strings.Builder
 	for i := range atOnce[size] {
@@ -134,8 +146,7 @@ func eventsOf(some []*storage.Due) (sql string, args []any) {
 		pairs.WriteString("(" + Places(2*i+1, 1) + ", cast(" + Places(2*i+2, 1) + " as bigint))")
 		args = append(args, d.Object, d.Sequence)
 	}
-	return "select cast(0 as bigint), " + eventParts + " from journal j " +
-		"join wallet_transactions t on t.id = j.object_id " +
+	return "select cast(0 as bigint), " + kind.columns + " from journal j " + kind.object +
 		"where (j.object_id, j.sequence) in (values " + pairs.String() + ")", args
 }
 
@@ -305,9 +316,7 @@ func (r *replay) dead(ctx context.Context) error {
 }
 
 func (r *replay) numbered(ctx context.Context) error {
-	events, err := all(ctx, r.db, "select e.number, "+eventParts+" from events e"+eventJoins+
-		" where e.merchant_id = $1 and e.number >= $2 and e.number <= $3 order by e.number limit $4",
-		[]any{r.Endpoint.Merchant, r.From, r.To, int64(r.Limit)}, scanEvent)
+	events, err := between(ctx, r.db, numbers{r.Endpoint.Merchant, r.From, r.To}, r.Limit)
 	if err != nil {
 		return err
 	}

@@ -2,10 +2,13 @@ package sqlstore
 
 import (
 	"context"
+	"math"
 	"strings"
 
 	"plexy/internal/core/journal"
 	"plexy/internal/core/machine"
+	"plexy/internal/core/payment"
+	"plexy/internal/core/wallet"
 	"plexy/internal/event"
 	"plexy/internal/storage"
 )
@@ -60,36 +63,125 @@ func scanAttempt(r Row) event.Attempt {
 	}
 }
 
-// scanEvent reads a number, RecordColumns and TransactionColumns.
-func scanEvent(r Row) event.Event {
-	number := r.Int64()
-	record := ScanRecord(r)
-	return event.New(number, record, ScanTransaction(r))
+// numbered is an event with the number that it has and without its object.
+type numbered struct {
+	number int64
+	record journal.Record
 }
 
-// eventParts joins an event, as e, with what it is made of.
-var eventParts = Of("j", RecordColumns) + ", " + Of("t", TransactionColumns)
+func scanNumbered(r Row) numbered { return numbered{r.Int64(), ScanRecord(r)} }
 
-const eventJoins = " join journal j on j.object_id = e.object_id and j.sequence = e.sequence" +
-	" join wallet_transactions t on t.id = e.object_id"
+// events completes the events with those numbers with their objects as they are by now. Wallet transactions
+// and payments are read apart, each in one query if there are any.
+func events(ctx context.Context, db DB, n numbers, rows []numbered) ([]event.Event, error) {
+	transactions, payments := map[string]wallet.Transaction{}, map[string]payment.Payment{}
+	var paid, sold bool
+	for _, row := range rows {
+		_, isPayment := paymentBook(row.record.Object)
+		paid, sold = paid || isPayment, sold || !isPayment
+	}
+	const among = " where e.merchant_id = $1 and e.number >= $2 and e.number <= $3"
+	args := []any{n.merchant, n.first, n.last}
+	var err error
+	if sold {
+		err = db.Query(ctx, "select "+Of("t", TransactionColumns)+" from events e join wallet_transactions t "+
+			"on t.id = e.object_id"+among, args, func(r Row) error {
+			t := ScanTransaction(r)
+			transactions[t.ID] = t
+			return nil
+		})
+	}
+	if paid && err == nil {
+		err = db.Query(ctx, "select "+Of("p", PaymentColumns)+" from events e join payments p "+
+			"on p.id = e.object_id"+among, args, func(r Row) error {
+			p := ScanPayment(r)
+			payments[p.ID] = p
+			return nil
+		})
+	}
+	if err != nil {
+		return nil, err
+	}
+	found := make([]event.Event, len(rows))
+	for i, row := range rows {
+		if p, ok := payments[row.record.Object]; ok {
+			found[i] = event.OfPayment(row.number, row.record, p)
+		} else {
+			found[i] = event.New(row.number, row.record, transactions[row.record.Object])
+		}
+	}
+	return found, nil
+}
+
+// eventKind is how events about one kind of object are read.
+type eventKind struct {
+	columns string // of the record and the object
+	object  string // joins it to the record
+	scan    func(Row) event.Event
+}
+
+const recordOfEvent = " from events e join journal j on j.object_id = e.object_id " +
+	"and j.sequence = e.sequence "
+
+var (
+	ofTransactions = eventKind{
+		Of("j", RecordColumns) + ", " + Of("t", TransactionColumns),
+		"join wallet_transactions t on t.id = j.object_id ",
+		func(r Row) event.Event {
+			row := scanNumbered(r)
+			return event.New(row.number, row.record, ScanTransaction(r))
+		},
+	}
+	ofPayments = eventKind{
+		Of("j", RecordColumns) + ", " + Of("p", PaymentColumns),
+		"join payments p on p.id = j.object_id ",
+		func(r Row) event.Event {
+			row := scanNumbered(r)
+			return event.OfPayment(row.number, row.record, ScanPayment(r))
+		},
+	}
+	// eventsBetween lists the records of events of a merchant by number.
+	eventsBetween = "select e.number, " + Of("j", RecordColumns) + recordOfEvent +
+		"where e.merchant_id = $1 and e.number >= $2 and e.number <= $3 order by e.number limit $4"
+)
+
+// numbers are those from first to last of a merchant's events.
+type numbers struct {
+	merchant    string
+	first, last int64
+}
+
+// between returns at most limit events with the numbers, in their order.
+func between(ctx context.Context, db DB, n numbers, limit int) ([]event.Event, error) {
+	rows, err := all(ctx, db, eventsBetween, []any{n.merchant, n.first, n.last, int64(limit)}, scanNumbered)
+	if err != nil || len(rows) == 0 {
+		return nil, err
+	}
+	n.first, n.last = rows[0].number, rows[len(rows)-1].number
+	return events(ctx, db, n, rows)
+}
 
 // Events returns at most limit events of the merchant after the given number, oldest first.
 func (s *Store) Events(ctx context.Context, merchant string, after int64, limit int) ([]event.Event, error) {
-	return readAll(ctx, s, query[event.Event]{
-		what: "list events",
-		sql: "select e.number, " + eventParts + " from events e" + eventJoins +
-			" where e.merchant_id = $1 and e.number > $2 order by e.number limit $3",
-		args: []any{merchant, after, int64(limit)}, scan: scanEvent,
+	var found []event.Event
+	err := s.engine.Read(ctx, func(db DB) (err error) {
+		found, err = between(ctx, db, numbers{merchant, after + 1, math.MaxInt64}, limit)
+		return err
 	})
+	return found, wrap("list events", err)
 }
 
 // Event returns the merchant's event of a record, or ErrNotFound.
 func (s *Store) Event(ctx context.Context, merchant string, ref journal.Ref) (event.Event, error) {
+	kind := ofTransactions
+	if _, isPayment := paymentBook(ref.Object); isPayment {
+		kind = ofPayments
+	}
 	return readOne(ctx, s, query[event.Event]{
 		what: "read an event",
-		sql: "select e.number, " + eventParts + " from events e" + eventJoins +
-			" where e.object_id = $1 and e.sequence = $2 and e.merchant_id = $3",
-		args: []any{ref.Object, ref.Sequence, merchant}, scan: scanEvent,
+		sql: "select e.number, " + kind.columns + recordOfEvent + kind.object +
+			"where e.object_id = $1 and e.sequence = $2 and e.merchant_id = $3",
+		args: []any{ref.Object, ref.Sequence, merchant}, scan: kind.scan,
 	})
 }
 

@@ -47,6 +47,9 @@ type Engine interface {
 	// Aside is Write for tables that no batch reads or writes, so that nothing that is remembered of the
 	// others has to be forgotten.
 	Aside(ctx context.Context, fn func(DB) error) error
+	// VaultGeneration returns that of the vault's keys inside a transaction of Aside, and holds a rotation back
+	// until the transaction ends.
+	VaultGeneration(ctx context.Context, db DB) (int64, error)
 }
 
 // Store implements storage.Reader, storage.Records except SweepReplies, and storage.Outbox except Number,
@@ -56,9 +59,12 @@ type Store struct{ engine Engine }
 // New returns the shared half of a keeper.
 func New(e Engine) *Store { return &Store{engine: e} }
 
-// Book returns the book that the id of a wallet transaction or a wallet carries, and whether object is
-// such an id at all; no row has another one.
+// Book returns the book that the id of a wallet transaction, a wallet or a payment carries, and whether
+// object is such an id at all; no row has another one.
 func Book(object string) (int64, bool) {
+	if !strings.Contains(object, "_") {
+		return paymentBook(object)
+	}
 	kind := id.Transaction
 	if strings.HasPrefix(object, id.Wallet) {
 		kind = id.Wallet

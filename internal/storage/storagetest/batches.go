@@ -9,7 +9,6 @@ import (
 	"plexy/internal/core/ledger"
 	"plexy/internal/core/machine"
 	"plexy/internal/core/money"
-	"plexy/internal/core/wallet"
 	"plexy/internal/id"
 	"plexy/internal/storage"
 )
@@ -41,7 +40,7 @@ func runningBalances(w *world) {
 	stripes, err := w.Stripes(w.ctx, "merchant:mer_1:")
 	w.ok(err)
 	w.same(stripes, []ledger.Account{{
-		ID: wallet.Payable("mer_1", money.KZT), Book: 0, Currency: money.KZT, Version: 4,
+		ID: ledger.Payable("mer_1", money.KZT), Book: 0, Currency: money.KZT, Version: 4,
 		Totals: ledger.Totals{DebitsPosted: 5, CreditsPending: 60, CreditsPosted: 60},
 	}})
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"plexy/internal/core/ledger"
 	"plexy/internal/core/machine"
 	"plexy/internal/core/money"
 	"plexy/internal/core/wallet"
@@ -164,13 +165,13 @@ func stripePrefix(w *world) {
 		return found
 	}
 	w.same(ids("merchant:mer_1:payable:"),
-		[]string{wallet.Payable("mer_1", money.KZT), wallet.Payable("mer_1", "USD")})
+		[]string{ledger.Payable("mer_1", money.KZT), ledger.Payable("mer_1", "USD")})
 	w.same(ids("merchant:mer_1"), []string{
-		wallet.Payable("mer_10", money.KZT), wallet.Payable("mer_1", money.KZT),
-		wallet.Payable("mer_1", "USD"), wallet.Payable("mer_1x", money.KZT),
+		ledger.Payable("mer_10", money.KZT), ledger.Payable("mer_1", money.KZT),
+		ledger.Payable("mer_1", "USD"), ledger.Payable("mer_1x", money.KZT),
 	})
 	w.same(len(ids("merchant:mer%")), 0)
 	w.same(len(ids("merchant:mer_1:payable:EUR")), 0)
 	w.same(len(ids("")), 7)
-	w.same(ids("platform:bank:"), []string{wallet.Bank(money.KZT), wallet.Bank("USD")})
+	w.same(ids("platform:bank:"), []string{ledger.Bank(money.KZT), ledger.Bank("USD")})
 }

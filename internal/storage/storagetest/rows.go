@@ -93,7 +93,7 @@ func roundTripRecords(w *world) {
 	records, err := w.Operations(w.ctx, held.ID)
 	w.ok(err)
 	w.same(len(records), 2)
-	payable := wallet.Payable("mer_1", money.KZT)
+	payable := ledger.Payable("mer_1", money.KZT)
 	w.same(records[0], journal.Record{
 		Object: held.ID, Sequence: 1, Book: held.Book, Type: journal.Authorized, Merchant: "mer_1",
 		Wallet: funded.ID, At: start, Amount: 600, Currency: money.KZT,
@@ -155,11 +155,11 @@ func sixtyFourBits(w *world) {
 	got, err := w.Transaction(w.ctx, "mer_1", t.ID)
 	w.ok(err)
 	w.same(got.Captured, int64(math.MaxInt64))
-	stripes, err := w.Stripes(w.ctx, wallet.Payable("mer_1", money.KZT))
+	stripes, err := w.Stripes(w.ctx, ledger.Payable("mer_1", money.KZT))
 	w.ok(err)
 	w.same(len(stripes), 1)
 	w.same(stripes[0].Totals, ledger.Totals{CreditsPosted: math.MaxInt64})
-	bank, err := w.Stripes(w.ctx, wallet.Bank(money.KZT))
+	bank, err := w.Stripes(w.ctx, ledger.Bank(money.KZT))
 	w.ok(err)
 	w.same(bank[0].Running(), ledger.Running{Version: 1, Posted: -math.MaxInt64})
 }
