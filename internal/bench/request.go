@@ -75,7 +75,7 @@ func (c *composer) get(path ...string) []byte {
 }
 
 // authorize returns an authorization of amountMinor by the payer. The reference is a shop's running
-// number, or 16 random hexadecimal digits when it is negative.
+// number, or 16 random letters when it is negative: digits could look like a card number, and be refused.
 func (c *composer) authorize(p Payer, reference int64) []byte {
 	b := append(c.body[:0], `{"amount":`...)
 	b = strconv.AppendInt(b, amountMinor, 10)
@@ -99,9 +99,11 @@ func (c *composer) operate(kind Operation, transactionID string) []byte {
 
 func appendReference(b []byte, reference int64) []byte {
 	if reference < 0 {
-		var random [8]byte
-		binary.BigEndian.PutUint64(random[:], rand.Uint64())
-		return hex.AppendEncode(b, random[:])
+		for random, n := rand.Uint64(), 0; n < 16; n++ {
+			b = append(b, 'a'+byte(random&15))
+			random >>= 4
+		}
+		return b
 	}
 	for bound := int64(100_000); bound > reference && bound > 1; bound /= 10 {
 		b = append(b, '0')
