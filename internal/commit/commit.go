@@ -43,9 +43,11 @@ const (
 	batchDeadline = 8 * time.Second
 
 	// After a batch of a crowd its callers come back one by one. Who comes first would be a batch alone, and
-	// the others would wait for it: so the lane waits this long where few are back.
-	crowd     = 16
-	gathering = 200 * time.Microsecond
+	// the others would wait for it: so the lane lets some gather, for a moment.
+	crowd      = 8
+	gathered   = 20
+	gatherings = 5
+	gathering  = 200 * time.Microsecond
 )
 
 // Config is what a Committer needs. Observe and Alarm may be nil.
@@ -206,7 +208,7 @@ func (c *Committer) loop(lane int, queue chan *ticket) {
 	batch := make([]*ticket, 0, BatchLimit)
 	b := Batch{Storage: c.cfg.Storage, Clock: c.cfg.Clock, Lane: lane}
 	for first := range queue {
-		if len(batch) >= crowd && len(queue) < len(batch)/2 {
+		for i := 0; i < gatherings && len(batch) >= crowd && len(queue)+1 < gathered; i++ {
 			clock.Pause(context.Background(), gathering)
 		}
 		batch = fill(append(batch[:0], first), queue)

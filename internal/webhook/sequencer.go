@@ -14,9 +14,9 @@ import (
 const (
 	numberEvery = 200 * time.Millisecond // looks for what other processes have committed
 	numberBatch = 512                    // events in one transaction, so that no payment waits long
-	// restAfter is how long it rests while payments queue up, in durations of what it did last: a fiftieth of
+	// restAfter is how long it rests while payments crowd, in durations of what it did last: a twenty-fifth of
 	// the time is then for events, which fall behind and catch up when there are fewer payments.
-	restAfter = 49
+	restAfter = 24
 	longRest  = 10 * time.Second       // and always while nobody waits for events
 	markEvery = 100 * time.Millisecond // while it rests
 	wantedFor = 10 * time.Second       // so long after somebody has waited for events, somebody may again

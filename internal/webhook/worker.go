@@ -19,7 +19,7 @@ const (
 	writePause = 20 * time.Millisecond // between two writes of outcomes: many share one
 	retryWrite = time.Second           // after one that failed
 	lastWrite  = 5 * time.Second       // for one, and when the worker ends
-	busyStarts = 120                   // attempts started between two looks while payments queue up: 600/s
+	busyStarts = 200                   // attempts started between two looks while payments crowd: 1000/s
 	maxFlight  = 2048                  // attempts under way in all
 	reserved   = 512                   // of those, for endpoints whose last attempt was delivered
 	turnReads  = 16                    // endpoints whose last attempt was not, read in one turn of the loop
