@@ -1,0 +1,133 @@
+package iso8583_test
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"plexy/internal/connector"
+	"plexy/internal/connector/iso8583"
+	"plexy/internal/connector/iso8583/wire"
+)
+
+// peer is a host that says yes to everything and shows what it was asked.
+func peer(t *testing.T) (address string, asked <-chan wire.Message) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	seen := make(chan wire.Message, 100)
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go agree(conn, seen)
+		}
+	}()
+	return l.Addr().String(), seen
+}
+
+func agree(conn net.Conn, seen chan<- wire.Message) {
+	defer conn.Close()
+	in := bufio.NewReader(conn)
+	for {
+		body, err := wire.Read(in)
+		if err != nil {
+			return
+		}
+		m, err := wire.Unpack(body)
+		if err != nil {
+			return
+		}
+		if m.Type != wire.Network {
+			seen <- m
+		}
+		frame, err := wire.Message{Type: wire.AnswerType(m.Type), STAN: m.STAN, RRN: m.RRN, Terminal: m.Terminal,
+			Code: "00", NetworkCode: m.NetworkCode, AuthCode: "A1B2C3"}.Pack()
+		if err != nil {
+			return
+		}
+		if _, err := conn.Write(frame); err != nil {
+			return
+		}
+	}
+}
+
+// fields lists what is in a message by the numbers of its fields; of what belongs to a card only the length.
+func fields(of any) string {
+	var out []string
+	v := reflect.ValueOf(of)
+	for n := range v.NumField() {
+		name, value := v.Type().Field(n).Tag.Get("iso8583"), v.Field(n)
+		switch {
+		case value.IsZero():
+		case value.Kind() == reflect.Pointer:
+			out = append(out, name+"["+fields(value.Elem().Interface())+"]")
+		case value.Type() == reflect.TypeFor[wire.Hidden]():
+			out = append(out, fmt.Sprintf("%s=(%d characters)", name, value.Len()))
+		default:
+			out = append(out, name+"="+value.String())
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+// TestTheMessages pins every message of one payment. What they are found by must never change while an
+// installation has operations that are unknown: after an upgrade the host is asked about the old ones.
+func TestTheMessages(t *testing.T) {
+	address, asked := peer(t)
+	c, err := iso8583.New(iso8583.Options{Addresses: []string{address}, Acquirer: "123456", Connections: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	until(t, "the connection", func() bool { return c.State().Connected == 1 })
+
+	a := authorization(t, 123_456)
+	a.Operation, a.Payment = "01936f00-0000-7000-8000-000000000001", "01936f00-0000-7000-8000-0000000000aa"
+	a.At = time.Date(2026, 12, 31, 20, 30, 5, 0, time.UTC).UnixMicro() // New Year has come in Almaty
+	a.Proof = &connector.Proof{ECI: "05", Value: "Q0FWVg==", Version: "2.2.0", DirectoryID: "ds"}
+	a.Initiator = connector.First
+	yes := c.Authorize(background, a)
+	change := func(n int, amount int64) connector.Change {
+		r := on(a, yes, amount)
+		r.Operation, r.Payment = fmt.Sprintf("01936f00-0000-7000-8000-%012d", n), a.Payment
+		r.At = a.At + 60_000_000
+		return r
+	}
+	c.Capture(background, change(2, 100_000))
+	part := change(3, 20_000)
+	c.Cancel(background, part)
+	c.Refund(background, change(4, 50_000))
+	c.Inquire(background, connector.Inquiry{Order: part.Order, Verb: connector.Cancel, Original: part.Original})
+	q := asInquiry(a)
+	q.Card = a.Card
+	c.Inquire(background, q)
+	a.OneStep, a.MOTO, a.Proof, a.Initiator, a.Exemption = true, true, nil, "", connector.LowValue
+	a.Acceptor.Name = "Лавка"
+	a.Card.CVV = connector.CVV{}
+	c.Authorize(background, a)
+
+	golden, err := os.ReadFile("testdata/messages.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range strings.Split(strings.TrimSpace(string(golden)), "\n") {
+		m := <-asked
+		if got := fields(m); got != want {
+			t.Errorf("\n got %s\nwant %s", got, want)
+		}
+		if m.Number != "" && (m.Number != number || m.Expiry != "2812") {
+			t.Errorf("the card of %v is another one", m)
+		}
+	}
+}
