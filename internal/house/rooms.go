@@ -34,7 +34,11 @@ var mayImport = map[string][]string{
 	"connector/sandbox":       {"clock", "connector", "core/money", "sandbox", "storage"},
 	"connector/sandbox/acs":   {"connector/sandbox", "locale", "sandbox", "server"},
 	"connector/connectortest": {"connector", "core/money"},
+	"connector/iso8583":       {"clock", "connector", "connector/iso8583/wire"},
 	"connector/iso8583/wire":  {"core/money"},
+	"connector/iso8583/host":  {"clock", "connector/iso8583/wire"},
+	// a program to try the link by hand
+	"connector/iso8583/host/hostrun": {"connector/iso8583/host"},
 
 	"storage":                recordRooms,
 	"storage/sqlstore":       append([]string{"id", "storage"}, recordRooms...),
@@ -143,8 +147,8 @@ var guards = []Guard{
 	{
 		What:   "the go statement",
 		GoStmt: true,
-		Rooms: []string{"commit", "server", "webhook", "storage/storagetest", "bench", "pgtest", "pgtest/pgrun",
-			"house/testrun"},
+		Rooms: []string{"commit", "connector/iso8583", "connector/iso8583/host", "server", "webhook",
+			"storage/storagetest", "bench", "pgtest", "pgtest/pgrun", "house/testrun"},
 		Why: "a goroutine needs an owner who ends it; everybody else is called",
 	},
 	{

@@ -16,14 +16,16 @@ func TestCodesMeanWhatTheTableSays(t *testing.T) {
 		t.Fatal(err)
 	}
 	table := map[string]string{}
-	for _, row := range regexp.MustCompile(`(?m)^\| (\d\d) \| ([a-z ]+) \|`).FindAllStringSubmatch(string(page), -1) {
+	rows := regexp.MustCompile(`(?m)^\| (\d\d) \| ([a-z ]+) \|`)
+	for _, row := range rows.FindAllStringSubmatch(string(page), -1) {
 		table[row[1]] = row[2]
 	}
 	if len(table) != 15 {
 		t.Fatalf("the table has %d codes", len(table))
 	}
-	outcomes := map[string]connector.Outcome{"approved": connector.Approved, "approved in part": connector.Unknown,
-		"unknown": connector.Unknown, "declined": connector.Declined, "": connector.Declined}
+	outcomes := map[string]connector.Outcome{"approved": connector.Approved, "unknown": connector.Unknown,
+		"approved in part": connector.Unknown, // here it is the whole amount, which is no part
+		"declined":         connector.Declined, "": connector.Declined}
 	r := newRig(t)
 	for n := range 100 {
 		code := fmt.Sprintf("%02d", n)

@@ -1,11 +1,11 @@
 // Package iso8583 is a connector to an acquirer's host that speaks ISO 8583 over TCP. docs/iso8583.md is its
 // agreement with the host: messages, fields, codes, and what the host must promise.
 //
-// The standard has no question "what became of it?". So an authorization whose answer did not come in time, or
-// could not be used, is taken back: a reversal is sent, and repeated until the host has confirmed it. That
-// happens of its own accord, as the standard wants; Inquire joins it, or begins it anew after a crash. Changes
-// are asked after by repeating them: the host answers a repeat as it answered the first. Nothing is kept on
-// disk, because every number that a message is found by follows from the operation's id and time.
+// The standard has no question "what became of it?". So an authorization whose answer did not come in time,
+// or could not be used, is taken back: a reversal is sent, and repeated until the host has confirmed it. That
+// happens of its own accord, as the standard wants; Inquire joins it, or begins it anew after a crash. As for
+// changes, they are repeated: the host answers a repeat as it answered the first. Nothing is kept on disk,
+// because every number that a message is found by follows from the operation's id and time.
 package iso8583
 
 import (
@@ -137,7 +137,9 @@ func def[T comparable](value *T, standard T) {
 // Close signs off and ends everything. What was on its way is unknown; whoever asked has been told so when
 // Close returns. Reversals that were not confirmed go on when Inquire asks.
 func (c *Connector) Close() {
+	c.mu.Lock() // so that no reversal begins after the wait has
 	c.close()
+	c.mu.Unlock()
 	c.link.background.Wait()
 }
 
@@ -208,7 +210,8 @@ func (c *Connector) Refund(ctx context.Context, change connector.Change) connect
 	return c.modify(ctx, connector.Refund, change)
 }
 
-func (c *Connector) modify(ctx context.Context, verb connector.Verb, change connector.Change) connector.Answer {
+func (c *Connector) modify(ctx context.Context, verb connector.Verb, change connector.Change) (
+	a connector.Answer) {
 	if err := change.Check(); err != nil {
 		return connector.Unsent(err.Error())
 	}
@@ -291,7 +294,8 @@ func (c *Connector) inquireChange(ctx context.Context, q connector.Inquiry) conn
 }
 
 // once runs ask, or waits for the answer of the same operation if it is being asked for already.
-func (c *Connector) once(ctx context.Context, operation string, ask func() connector.Answer) connector.Answer {
+func (c *Connector) once(ctx context.Context, operation string, ask func() connector.Answer) (
+	a connector.Answer) {
 	c.mu.Lock()
 	if f := c.flights[operation]; f != nil {
 		c.mu.Unlock()

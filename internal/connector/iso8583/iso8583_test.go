@@ -323,6 +323,6 @@ func TestTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	until(t, "a refused certificate", func() bool { return strings.Contains(r.said(), "TLS: tls: failed to verify") })
+	until(t, "a refused certificate", func() bool { return strings.Contains(r.said(), "failed to verify") })
 	want(t, c.Authorize(background, authorization(t, 100)), connector.NotSent, "")
 }

@@ -62,6 +62,63 @@ func agree(conn net.Conn, seen chan<- wire.Message) {
 	}
 }
 
+// TestTheHostMayAskToo: an echo of the host is answered, anything else of its own is not ours, and the link
+// signs off when it is closed.
+func TestTheHostMayAskToo(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c, err := iso8583.New(iso8583.Options{Addresses: []string{l.Addr().String()}, Acquirer: "1", Connections: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := make(chan struct{})
+	defer func() { <-closed }()
+	conn, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	say := func(m wire.Message) {
+		frame, err := m.Pack()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Write(frame); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hear := func(kind, code string) wire.Message {
+		t.Helper()
+		body, err := wire.Read(conn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := wire.Unpack(body)
+		if err != nil || m.Type != kind || m.NetworkCode != code {
+			t.Fatalf("heard %v %s, %v; want %s %s", m, m.NetworkCode, err, kind, code)
+		}
+		return m
+	}
+	on := hear(wire.Network, wire.SignOn)
+	say(wire.Message{Type: wire.NetworkAnswer, STAN: on.STAN, Code: "00"})
+	say(wire.Message{Type: wire.Authorize, STAN: "000007"})
+	say(wire.Message{Type: wire.Network, STAN: "000008", NetworkCode: wire.Echo})
+	if echo := hear(wire.NetworkAnswer, wire.Echo); echo.STAN != "000008" || echo.Code != "00" {
+		t.Errorf("%v", echo)
+	}
+	if s := c.State(); s.Strays != 1 || s.Connected != 1 {
+		t.Errorf("%+v", s)
+	}
+	go func() { c.Close(); close(closed) }()
+	hear(wire.Network, wire.SignOff)
+}
+
 // fields lists what is in a message by the numbers of its fields; of what belongs to a card only the length.
 func fields(of any) string {
 	var out []string

@@ -2,7 +2,6 @@ package iso8583
 
 import (
 	"errors"
-	"time"
 
 	"plexy/internal/clock"
 	"plexy/internal/connector"
@@ -59,11 +58,11 @@ func (c *Connector) take(u *undo) {
 	for m := u.message; ; m.Type = wire.Repeat(wire.Reversal) {
 		wait := pause
 		switch r := c.link.exchange(c.link.ctx, m, late); r.fate {
+		case unsent:
+			wait = c.o.Repeat // it costs nothing, and the connection may come back soon
 		case missing:
-			c.mu.Lock()
-			close(u.missed)
-			u.missed = make(chan struct{})
-			c.mu.Unlock()
+			c.miss(u)
+			pause = min(2*pause, c.o.RepeatMost)
 		case answered:
 			a, done := gone(r.answer, looked)
 			if done {
@@ -75,12 +74,20 @@ func (c *Connector) take(u *undo) {
 			} else {
 				c.o.Alarm("reversal", errors.New("the acquirer answered "+u.operation+" with "+r.answer.Code))
 			}
+			pause = min(2*pause, c.o.RepeatMost)
 		}
-		if c.settled(u) || !c.sleep(u, wait) {
+		if !clock.Pause(c.link.ctx, wait) || c.settled(u) {
 			return
 		}
-		pause = min(2*pause, c.o.RepeatMost)
 	}
+}
+
+// miss tells who waits for an undo that the host did not answer in time.
+func (c *Connector) miss(u *undo) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	close(u.missed)
+	u.missed = make(chan struct{})
 }
 
 // gone reads the answer to a reversal; looked says that the original was not found before.
@@ -90,11 +97,6 @@ func gone(said wire.Message, looked bool) (a connector.Answer, done bool) {
 		return undone(code), true
 	}
 	return a, false
-}
-
-// sleep waits, and reports whether there is more to do then.
-func (c *Connector) sleep(u *undo, d time.Duration) bool {
-	return clock.Pause(c.link.ctx, d) && !c.settled(u)
 }
 
 func (c *Connector) settled(u *undo) bool {

@@ -45,8 +45,8 @@ type Books struct {
 	Twice []string `json:"twice"`
 }
 
-// books decide. A request is known by what the standard names, its type, terminal, numbers and time, and never
-// by our operation id: the link must do with a host that does not look into field 48.
+// books decide. A request is known by what the standard names, its type, terminal, numbers and time, and
+// never by our operation id: the link must do with a host that does not look into field 48.
 type books struct {
 	authorizations map[string]*Authorization // by trace, reference number and terminal
 	order          []*Authorization

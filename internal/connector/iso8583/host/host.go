@@ -1,5 +1,5 @@
-// Package host is a pretend acquirer's host at the other end of an ISO 8583 link, for tests: it keeps books of
-// its own, so that they can be compared with ours, and goes wrong when it is told to. Main runs it as a
+// Package host is a pretend acquirer's host at the other end of an ISO 8583 link, for tests: it keeps books
+// of its own, so that they can be compared with ours, and goes wrong when it is told to. Main runs it as a
 // process that is steered by lines on standard input; it ends when that is closed.
 package host
 
@@ -40,7 +40,8 @@ type Fault struct {
 }
 
 // faults are the words for Fault.What.
-var faults = strings.Fields("drop refuse slow silent hangup delay swap twice garbage half stan rrn amount code")
+var faults = strings.Fields(
+	"drop refuse slow silent hangup delay swap twice garbage half stan rrn amount code")
 
 // Host is the pretend host. Make it with New.
 type Host struct {
