@@ -2,10 +2,6 @@ package iso8583_test
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
-	"net"
-	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -13,7 +9,6 @@ import (
 
 	"plexy/internal/connector"
 	"plexy/internal/connector/iso8583"
-	"plexy/internal/connector/iso8583/host"
 	"plexy/internal/core/money"
 )
 
@@ -296,33 +291,4 @@ func TestOptionsAreChecked(t *testing.T) {
 	if c.Name() != "iso8583" {
 		t.Error(c.Name())
 	}
-}
-
-func TestTLS(t *testing.T) {
-	server := httptest.NewUnstartedServer(nil) // for its certificate alone
-	server.StartTLS()
-	defer server.Close()
-	h, err := host.New("127.0.0.1:0", func(l net.Listener) net.Listener {
-		return tls.NewListener(l, &tls.Config{Certificates: server.TLS.Certificates})
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer h.Close()
-	trusted := x509.NewCertPool()
-	trusted.AddCert(server.Certificate())
-	r := newRig(t, func(o *iso8583.Options) {
-		o.Addresses, o.TLS = []string{h.Address()}, &tls.Config{RootCAs: trusted}
-	})
-	want(t, r.Authorize(background, authorization(t, 100)), connector.Approved, "00")
-
-	// Without the certificate's authority nothing is sent.
-	c, err := iso8583.New(iso8583.Options{Addresses: []string{h.Address()}, Acquirer: "1", TLS: &tls.Config{},
-		Alarm: func(what string, err error) { r.options.Alarm(what, err) }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	until(t, "a refused certificate", func() bool { return strings.Contains(r.said(), "failed to verify") })
-	want(t, c.Authorize(background, authorization(t, 100)), connector.NotSent, "")
 }
