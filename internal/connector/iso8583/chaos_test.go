@@ -141,6 +141,9 @@ func TestTheHostHasWhatWeSay(t *testing.T) {
 			}
 		}
 	}
+	if s := r.State(); s.Open != 0 {
+		t.Errorf("%d requests are still open", s.Open)
+	}
 	t.Logf("%v, %d authorizations at the host, %+v", counts, len(books.Authorizations), r.State())
 	if counts[connector.Approved] == 0 || counts[connector.Declined] == 0 || counts[connector.NotSent] == 0 {
 		t.Errorf("too few kinds of outcome: %v", counts)

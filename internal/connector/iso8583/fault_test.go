@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"plexy/internal/connector"
+	"plexy/internal/connector/iso8583"
 )
 
 // verbs of the matrix, and the type of the message that each is.
@@ -28,7 +29,7 @@ func TestEveryFaultOfEveryMessage(t *testing.T) {
 		"garbage": connector.Approved, "delay 50ms": connector.Approved, "slow 50ms": connector.Approved,
 	}
 	var all sync.WaitGroup
-	running := make(chan struct{}, 12)
+	running := make(chan struct{}, 16)
 	for fault, first := range known {
 		for _, verb := range verbs {
 			all.Go(func() {
@@ -184,6 +185,26 @@ func TestAfterARestartInquireFindsTheSameMessages(t *testing.T) {
 		want(t, r.Inquire(background, q), connector.Approved, "00")
 	}
 	if books, _ := r.host.authorization(b.Operation); books.Captured != 400 {
+		t.Errorf("the host has %+v", books)
+	}
+}
+
+// Another server asks while this one takes back what was not answered: both come to the same end.
+func TestTwoServersTakeTheSameBack(t *testing.T) {
+	r := newRig(t)
+	other, err := iso8583.New(r.options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	until(t, "its connections", func() bool { return other.State().Connected == 2 })
+	r.host.do("fault 0100 1 silent")
+	a := authorization(t, 1_000)
+	want(t, r.Authorize(background, a), connector.Unknown, "")
+	for _, c := range []*iso8583.Connector{other, r.Connector, other} {
+		want(t, c.Inquire(background, asInquiry(a)), connector.NotSent, "")
+	}
+	if books := r.host.books(); len(books.Authorizations) != 1 || books.Authorizations[0].Held() != 0 {
 		t.Errorf("the host has %+v", books)
 	}
 }

@@ -322,7 +322,9 @@ func (c *Connector) once(ctx context.Context, operation string, ask func() conne
 // ask makes one exchange and reads what came of it. An answer that comes too late is told to Notify, unless
 // it is a yes to an authorization: that is being taken back by then, and the host's word on that counts.
 func (c *Connector) ask(ctx context.Context, operation string, m wire.Message) connector.Answer {
-	r := c.link.exchange(ctx, m, func(said wire.Message) { c.late(operation, m, said) })
+	asked := m // what is remembered for a late answer holds nothing of the card
+	asked.Number, asked.Expiry, asked.Private = "", "", nil
+	r := c.link.exchange(ctx, m, func(said wire.Message) { c.late(operation, asked, said) })
 	switch r.fate {
 	case unsent:
 		return connector.Unsent(r.note)
@@ -332,12 +334,12 @@ func (c *Connector) ask(ctx context.Context, operation string, m wire.Message) c
 	return read(m, r.answer)
 }
 
-func (c *Connector) late(operation string, m, said wire.Message) {
-	a := read(m, said)
+func (c *Connector) late(operation string, asked, said wire.Message) {
+	a := read(asked, said)
 	c.mu.Lock()
 	u := c.undos[operation]
 	c.mu.Unlock()
-	switch takenBack := m.Original == "" && m.Amount != "000000000000"; {
+	switch takenBack := asked.Original == "" && asked.Amount != "000000000000"; {
 	case !a.Outcome.Final():
 	case !takenBack:
 		c.o.Notify(connector.Notice{Operation: operation, Answer: a})

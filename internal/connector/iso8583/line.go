@@ -103,7 +103,9 @@ func (n *line) write() error {
 			if !n.link.claim(c, n) {
 				continue
 			}
-			if sent, err := n.send(c.frame); err != nil {
+			sent, err := n.send(c.frame)
+			clear(c.frame) // a CVV must not stay in memory for as long as a late answer is waited for
+			if err != nil {
 				if sent == 0 {
 					n.link.unwritten(c)
 				}

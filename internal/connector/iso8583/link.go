@@ -47,7 +47,7 @@ const (
 // closed.
 type call struct {
 	key   key
-	frame []byte
+	frame []byte // cleared once it is written
 	late  func(wire.Message)
 	done  chan struct{}
 
