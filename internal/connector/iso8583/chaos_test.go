@@ -129,7 +129,7 @@ func TestTheHostHasWhatWeSay(t *testing.T) {
 			counts[s.answer.Outcome]++
 		}
 	}
-	until(t, "quiet", func() bool { return r.State().Undoing == 0 })
+	until(t, "quiet", func() bool { return r.State().Undoing == 0 && r.State().Open == 0 })
 	books := r.host.books()
 	bad := 0
 	for _, p := range payers {
@@ -140,9 +140,6 @@ func TestTheHostHasWhatWeSay(t *testing.T) {
 					s.answer.Outcome, s.answer.Code, trouble)
 			}
 		}
-	}
-	if s := r.State(); s.Open != 0 {
-		t.Errorf("%d requests are still open", s.Open)
 	}
 	t.Logf("%v, %d authorizations at the host, %+v", counts, len(books.Authorizations), r.State())
 	if counts[connector.Approved] == 0 || counts[connector.Declined] == 0 || counts[connector.NotSent] == 0 {
