@@ -15,8 +15,9 @@ import (
 	"plexy/internal/connector/iso8583/wire"
 )
 
-// peer is a host that says yes to everything and shows what it was asked.
-func peer(t *testing.T) (address string, asked <-chan wire.Message) {
+// peer is a host that shows what it was asked and answers with the codes of a table by type; with 00 where
+// the table says nothing, and not at all for "-".
+func peer(t *testing.T, codes map[string]string) (address string, asked <-chan wire.Message) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -30,13 +31,13 @@ func peer(t *testing.T) (address string, asked <-chan wire.Message) {
 			if err != nil {
 				return
 			}
-			go agree(conn, seen)
+			go converse(conn, codes, seen)
 		}
 	}()
 	return l.Addr().String(), seen
 }
 
-func agree(conn net.Conn, seen chan<- wire.Message) {
+func converse(conn net.Conn, codes map[string]string, seen chan<- wire.Message) {
 	defer conn.Close()
 	in := bufio.NewReader(conn)
 	for {
@@ -51,8 +52,15 @@ func agree(conn net.Conn, seen chan<- wire.Message) {
 		if m.Type != wire.Network {
 			seen <- m
 		}
-		frame, err := wire.Message{Type: wire.AnswerType(m.Type), STAN: m.STAN, RRN: m.RRN, Terminal: m.Terminal,
-			Code: "00", NetworkCode: m.NetworkCode, AuthCode: "A1B2C3"}.Pack()
+		code := codes[m.Type]
+		switch code {
+		case "-":
+			continue
+		case "":
+			code = "00"
+		}
+		frame, err := wire.Message{Type: wire.AnswerType(m.Type), STAN: m.STAN, RRN: m.RRN,
+			Terminal: m.Terminal, Code: code, NetworkCode: m.NetworkCode, AuthCode: "A1B2C3"}.Pack()
 		if err != nil {
 			return
 		}
@@ -112,11 +120,40 @@ func TestTheHostMayAskToo(t *testing.T) {
 	if echo := hear(wire.NetworkAnswer, wire.Echo); echo.STAN != "000008" || echo.Code != "00" {
 		t.Errorf("%v", echo)
 	}
-	if s := c.State(); s.Strays != 1 || s.Connected != 1 {
+	until(t, "the connection", func() bool { return c.State().Connected == 1 })
+	if s := c.State(); s.Strays != 1 {
 		t.Errorf("%+v", s)
 	}
 	go func() { c.Close(); close(closed) }()
 	hear(wire.Network, wire.SignOff)
+}
+
+// TestNotFoundIsBelievedWhenItIsSaidTwice: the authorization may be on its way through another connection
+// when the host looks for it the first time.
+func TestNotFoundIsBelievedWhenItIsSaidTwice(t *testing.T) {
+	address, asked := peer(t, map[string]string{"0100": "-", "0400": "25", "0401": "25"})
+	told := make(chan connector.Notice, 1)
+	c, err := iso8583.New(iso8583.Options{Addresses: []string{address}, Acquirer: "1", Connections: 1,
+		Timeout: 100 * time.Millisecond, Repeat: time.Millisecond,
+		Notify: func(n connector.Notice) { told <- n }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	until(t, "the connection", func() bool { return c.State().Connected == 1 })
+	a := authorization(t, 1_000)
+	want(t, c.Authorize(background, a), connector.Unknown, "")
+	if n := <-told; n.Operation != a.Operation || n.Answer.Outcome != connector.NotSent {
+		t.Errorf("%+v", n)
+	}
+	for _, kind := range []string{"0100", "0400", "0401"} {
+		if m := <-asked; m.Type != kind {
+			t.Errorf("%v, want %s", m, kind)
+		}
+	}
+	if len(asked) != 0 {
+		t.Errorf("%d more messages", len(asked))
+	}
 }
 
 // fields lists what is in a message by the numbers of its fields; of what belongs to a card only the length.
@@ -141,7 +178,7 @@ func fields(of any) string {
 // TestTheMessages pins every message of one payment. What they are found by must never change while an
 // installation has operations that are unknown: after an upgrade the host is asked about the old ones.
 func TestTheMessages(t *testing.T) {
-	address, asked := peer(t)
+	address, asked := peer(t, nil)
 	c, err := iso8583.New(iso8583.Options{Addresses: []string{address}, Acquirer: "123456", Connections: 1})
 	if err != nil {
 		t.Fatal(err)
