@@ -66,6 +66,8 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 	// Notify is how people are told something; a sandbox keeps it in its outbox when nobody said otherwise.
 	Notify Notify
+	// ISO8583 is the link to an acquirer's host.
+	ISO8583 ISO8583
 	// File is the configuration file that was read, or "".
 	File string
 	// Test holds the hooks of the tests, from PLEXY_TEST_… variables; zero in any real run.
@@ -88,6 +90,8 @@ func Defaults() Config {
 		Data: "./plexy-data", Listen: "127.0.0.1:8080", Environment: Sandbox, RateLimit: 1000,
 		KeepDeliveries: 30, LogLevel: "info",
 		Notify: Notify{GatewayBody: gatewayBody, GatewayHeader: "Authorization"},
+		ISO8583: ISO8583{Connections: 2, Timeout: 30 * time.Second, Echo: time.Minute,
+			Zone: time.FixedZone("UTC+05:00", 5*60*60)},
 	}
 }
 

@@ -101,6 +101,17 @@ func TestUnknownAndWrongSettings(t *testing.T) {
 			"notify_smtp_from is not set"},
 		"gateway": {config.Input{Environ: []string{"PLEXY_NOTIFY_GATEWAY_URL=http://sms.example/?key=geheim"}},
 			"https://"},
+		"acquirer":    {config.Input{Environ: []string{"PLEXY_ISO8583_ADDRESSES=10.0.0.1:1"}}, "iso8583_acquirer"},
+		"host":        {config.Input{Environ: []string{"PLEXY_ISO8583_ADDRESSES=10.0.0.1"}}, "iso8583_addresses"},
+		"number":      {config.Input{Environ: []string{"PLEXY_ISO8583_ACQUIRER=12x"}}, "iso8583_acquirer"},
+		"connections": {config.Input{Environ: []string{"PLEXY_ISO8583_CONNECTIONS=17"}}, "from 1 to 16"},
+		"time":        {config.Input{Environ: []string{"PLEXY_ISO8583_TIMEOUT=30"}}, "such as 30s"},
+		"echo":        {config.Input{Environ: []string{"PLEXY_ISO8583_ECHO=1s"}}, "from 5s to 10m0s"},
+		"zone":        {config.Input{Environ: []string{"PLEXY_ISO8583_UTC_OFFSET=Asia/Almaty"}}, "+05:00"},
+		"cards in clear": {config.Input{Environ: []string{"PLEXY_ISO8583_ADDRESSES=10.0.0.1:1,host.example:1",
+			"PLEXY_ISO8583_ACQUIRER=1"}}, "host.example:1 is no address of a private network"},
+		"half a certificate": {config.Input{Environ: []string{"PLEXY_ISO8583_ADDRESSES=10.0.0.1:1",
+			"PLEXY_ISO8583_ACQUIRER=1", "PLEXY_ISO8583_TLS_KEY_FILE=k"}}, "go together"},
 		"skew": {config.Input{Environ: []string{"PLEXY_TEST_CLOCK_SKEW=much"}}, "PLEXY_TEST_CLOCK_SKEW"},
 	} {
 		_, err := config.Load(c.in)
@@ -162,6 +173,30 @@ func TestCarrier(t *testing.T) {
 		if err != nil || c.Notify.Carrier != want {
 			t.Errorf("with %q the carrier is %q, %v", variable, c.Notify.Carrier, err)
 		}
+	}
+}
+
+func TestISO8583(t *testing.T) {
+	c, err := config.Load(config.Input{Environ: []string{
+		"PLEXY_ISO8583_ADDRESSES=a.example:1, b.example:2", "PLEXY_ISO8583_ACQUIRER=123456",
+		"PLEXY_ISO8583_TLS=on", "PLEXY_ISO8583_TIMEOUT=20s", "PLEXY_ISO8583_UTC_OFFSET=-03:30",
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"iso8583_addresses": "a.example:1,b.example:2", "iso8583_tls": "on", "iso8583_timeout": "20s",
+		"iso8583_echo": "1m0s", "iso8583_utc_offset": "-03:30", "iso8583_connections": "2",
+	} {
+		if got := value(t, c, name).Value; got != want {
+			t.Errorf("%s is %s, want %s", name, got, want)
+		}
+	}
+	if _, seconds := time.Now().In(c.ISO8583.Zone).Zone(); seconds != -(3*60+30)*60 {
+		t.Errorf("the zone is %d seconds from UTC", seconds)
+	}
+	if got := value(t, config.Defaults(), "iso8583_utc_offset").Value; got != "+05:00" {
+		t.Errorf("by default the zone is %s", got)
 	}
 }
 

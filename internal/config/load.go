@@ -61,8 +61,10 @@ func Load(in Input) (Config, error) {
 		}
 	}
 	c.finish()
-	if err := c.checkNotify(); err != nil {
-		return Config{}, fmt.Errorf("%w: %w", ErrConfig, err)
+	for _, check := range []func() error{c.checkNotify, c.checkISO8583} {
+		if err := check(); err != nil {
+			return Config{}, fmt.Errorf("%w: %w", ErrConfig, err)
+		}
 	}
 	return c, nil
 }

@@ -37,6 +37,11 @@ var mayImport = map[string][]string{
 	"connector/sandbox":       {"clock", "connector", "core/money", "sandbox", "storage"},
 	"connector/sandbox/acs":   {"connector/sandbox", "locale", "sandbox", "server"},
 	"connector/connectortest": {"connector", "core/money"},
+	"connector/iso8583":       {"clock", "connector", "connector/iso8583/wire"},
+	"connector/iso8583/wire":  {"core/money"},
+	"connector/iso8583/host":  {"clock", "connector/iso8583/wire"},
+	// a program to try the link by hand
+	"connector/iso8583/host/hostrun": {"connector/iso8583/host"},
 
 	"storage":                recordRooms,
 	"storage/sqlstore":       append([]string{"id", "storage"}, recordRooms...),
@@ -145,8 +150,8 @@ var guards = []Guard{
 	{
 		What:   "the go statement",
 		GoStmt: true,
-		Rooms: []string{"commit", "server", "webhook", "storage/storagetest", "bench", "pgtest", "pgtest/pgrun",
-			"house/testrun"},
+		Rooms: []string{"commit", "connector/iso8583", "connector/iso8583/host", "server", "webhook",
+			"storage/storagetest", "bench", "pgtest", "pgtest/pgrun", "house/testrun"},
 		Why: "a goroutine needs an owner who ends it; everybody else is called",
 	},
 	{
@@ -178,6 +183,7 @@ var modules = []Module{
 	{Path: "github.com/gofrs/flock", Why: "file locks between processes on one data folder"},
 	{Path: "github.com/google/uuid", Why: "request and audit ids that others can read"},
 	{Path: "github.com/jackc/pgx/v5", Why: "PostgreSQL driver, with pipelines and COPY"},
+	{Path: "github.com/moov-io/iso8583", Why: "packs and unpacks the fields of card messages"},
 	{Path: "github.com/nyaruka/phonenumbers", Why: "phone numbers: the numbering plan is not ours to keep"},
 	{Path: "github.com/oklog/ulid/v2", Why: "ids that sort by time"},
 	{Path: "github.com/pressly/goose/v3", Why: "migrations, with a lock between processes"},

@@ -40,6 +40,9 @@ type World struct {
 	Currency  money.Currency
 	Acceptor  connector.Acceptor
 	Now       int64 // about the time of the acquirer, in microseconds
+	// Repeats says that the acquirer cannot be asked about changes: Inquire repeats one, which then has its
+	// effect if it had none before.
+	Repeats bool
 	// Next makes trouble for the next call, and only for that.
 	Next func(Trouble)
 	// Restart returns a connector to the same acquirer that knows nothing of what went before. The acquirer has

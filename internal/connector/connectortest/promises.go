@@ -189,7 +189,7 @@ func inquiries(w *trial) {
 	}
 	for _, o := range w.operations() { // nobody has heard of these
 		answer := w.Connector.Inquire(w.Context(), o.ask)
-		w.want(answer, connector.NotSent)
+		w.want(answer, w.notArrived(o.verb))
 		w.agrees(o, answer)
 	}
 	a := w.authorization()
@@ -218,12 +218,23 @@ func tooLate(w *trial) {
 	for _, o := range w.operations() {
 		w.Next(Vanish)
 		w.unknown(o, o.do(w.Context(), w.Connector))
-		w.want(w.Connector.Inquire(w.Context(), o.ask), connector.NotSent)
+		found := w.notArrived(o.verb)
+		w.want(w.Connector.Inquire(w.Context(), o.ask), found)
 		late := o.do(w.Context(), w.Connector) // the request that was thought to be lost
-		if late.Outcome == connector.Approved || w.happened(o) {
+		if found == connector.Approved {
+			w.agrees(o, late)
+		} else if late.Outcome == connector.Approved || w.happened(o) {
 			w.Errorf("%s: it was said not to have been sent, and is then %s", o.verb, late.Outcome)
 		}
 	}
+}
+
+// notArrived is what an inquiry finds out about an operation that did not arrive.
+func (w *trial) notArrived(v connector.Verb) connector.Outcome {
+	if w.Repeats && v != connector.Authorize {
+		return connector.Approved
+	}
+	return connector.NotSent
 }
 
 // unknown checks that nobody claims to know.
