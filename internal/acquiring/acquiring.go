@@ -8,14 +8,22 @@
 package acquiring
 
 import (
+	"context"
 	"errors"
+	"log/slog"
+	"sync"
+	"time"
 
 	"plexy/internal/card"
+	"plexy/internal/clock"
 	"plexy/internal/connector"
 	"plexy/internal/core/journal"
 	"plexy/internal/core/machine"
 	"plexy/internal/core/payment"
 	"plexy/internal/core/reject"
+	"plexy/internal/merchant"
+	"plexy/internal/storage"
+	"plexy/internal/vault"
 )
 
 // Request is a payment to make.
@@ -88,5 +96,151 @@ var ErrBusy = errors.New("acquiring: too many calls to acquirers")
 // ErrNoConnector: there is no acquirer of that name here, or it does not send callbacks.
 var ErrNoConnector = errors.New("acquiring: no such acquirer")
 
+// Limits.
+const (
+	// MaxCalls is how many payments and modifications may be with acquirers at once; one more is ErrBusy.
+	MaxCalls = 1024
+	// CallLimit is how long one call may take: what is not answered by then is unknown, and asked after. It is
+	// less than the two minutes after which the core has an operation asked after by anybody.
+	CallLimit = 90 * time.Second
+	// askLimit is how long an inquiry may take, and secureLimit one step of 3-D Secure.
+	askLimit    = 30 * time.Second
+	secureLimit = 10 * time.Second
+	// writeLimit is how long it may take to write down what was heard.
+	writeLimit = 10 * time.Second
+)
+
+// Committer is what decides and saves: *commit.Committer.
+type Committer interface {
+	Submit(ctx context.Context, book int, in machine.Instruction) (machine.Outcome, error)
+}
+
+// Vaults hand out the vault of the newest generation that this process has seen.
+type Vaults interface {
+	Current() *vault.Vault
+	Refresh(ctx context.Context) error
+}
+
+// Keeper is what is read and kept here.
+type Keeper interface {
+	storage.Payments
+	storage.Shoppers
+	storage.HeldCards
+	Merchant(ctx context.Context, id string) (merchant.Merchant, error)
+}
+
+// Options are what Acquiring needs. Observe and Acceptor may be nil.
+type Options struct {
+	Commit Committer
+	Keeper Keeper
+	Vaults Vaults
+	Clock  clock.Clock   // the application's: a test clock moves everything that is timed here
+	NewID  func() string // UUIDv7 on that clock
+	// Connectors are all there are, for new payments and old ones. Default is the name of the one that new
+	// payments are made with; "" refuses them.
+	Connectors []connector.Connector
+	Default    string
+	// Acceptor says what the acquirer calls a merchant; nil for its name and nothing else.
+	Acceptor func(m merchant.Merchant, terminal string) connector.Acceptor
+	// Observe counts one call: which, and what came of it.
+	Observe func(call string, outcome connector.Outcome)
+	Log     *slog.Logger
+}
+
 // Acquiring carries out payments. Make it with New; it is safe for any number of goroutines.
-type Acquiring struct{}
+type Acquiring struct {
+	o      Options
+	by     map[string]connector.Connector
+	places chan struct{} // one for each payment or modification under way
+
+	life    context.Context // of all calls; ends when Close has waited enough
+	end     context.CancelFunc
+	running sync.WaitGroup
+
+	secrets secrets
+}
+
+// New returns an Acquiring. Close it.
+func New(o Options) *Acquiring {
+	if o.Observe == nil {
+		o.Observe = func(string, connector.Outcome) {}
+	}
+	if o.Acceptor == nil {
+		o.Acceptor = func(m merchant.Merchant, terminal string) connector.Acceptor {
+			return connector.Acceptor{Terminal: terminal, Name: m.Name, Country: "KZ"}
+		}
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	a := &Acquiring{o: o, by: map[string]connector.Connector{}, places: make(chan struct{}, MaxCalls)}
+	for _, c := range o.Connectors {
+		a.by[c.Name()] = c
+	}
+	a.life, a.end = context.WithCancel(context.Background())
+	return a
+}
+
+// Close lets what is under way finish until ctx ends, then cuts the calls, whose outcome is unknown from then
+// on, and returns when that is written down. Nothing may be begun any more.
+func (a *Acquiring) Close(ctx context.Context) {
+	done := make(chan struct{})
+	go func() {
+		a.running.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+	a.end()
+	<-done
+}
+
+// carry runs fn to its end whether or not the caller still waits, and returns what it returned, or else what
+// is known already.
+func (a *Acquiring) carry(ctx context.Context, known Result, fn func(context.Context) (Result, error)) (
+	Result, error) {
+	type end struct {
+		result Result
+		err    error
+	}
+	done := make(chan end, 1)
+	a.running.Go(func() {
+		defer func() { <-a.places }()
+		e := end{known, nil}
+		defer func() {
+			if p := recover(); p != nil { // what was begun is asked after
+				a.alarm("a payment was left where it was", "panic", p)
+			}
+			done <- e
+		}()
+		e.result, e.err = fn(context.WithoutCancel(ctx))
+	})
+	select {
+	case e := <-done:
+		return e.result, e.err
+	case <-ctx.Done():
+		return known, nil
+	}
+}
+
+// enter takes a place, which carry gives back; false when there is none.
+func (a *Acquiring) enter() bool {
+	select {
+	case a.places <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+// alarm logs what somebody should look at.
+func (a *Acquiring) alarm(what string, about ...any) {
+	a.o.Log.Error(what, append([]any{slog.String("alarm", "acquirer")}, about...)...)
+}
+
+// submit commits an instruction about a payment.
+func (a *Acquiring) submit(ctx context.Context, payment string, in machine.Instruction) (machine.Outcome, error) {
+	return a.o.Commit.Submit(ctx, journal.BookOf(payment), in)
+}

@@ -46,7 +46,7 @@ var mayImport = map[string][]string{
 	"storage/memory":         append([]string{"storage"}, recordRooms...),
 	"storage/storagetest":    append([]string{"id", "storage"}, recordRooms...),
 
-	"acquiring": {"card", "clock", "connector", "core/", "merchant", "shopper", "storage", "vault"},
+	"acquiring":      {"card", "clock", "connector", "core/", "merchant", "shopper", "storage", "vault"},
 	"acquiring/door": {"acquiring", "connector", "server"},
 
 	"commit": {"core/machine", "core/reject", "storage", "clock", "metric"},
