@@ -1,5 +1,5 @@
-// Package acquiring carries out card payments: it writes down what is meant, asks the acquirer, and writes down
-// what the acquirer said. In between there is no transaction, so a call may take its time, get lost or be cut
+// Package acquiring carries out card payments: it writes down what is meant, asks the acquirer, and writes
+// down what the acquirer said. In between there is no transaction, so a call may take its time, get lost or be cut
 // by a crash: what was meant is then asked after until it is known (practice.md §5.4).
 //
 // It decides nothing about money. The core does, from what is written down, and whoever brings an answer, the
@@ -241,6 +241,8 @@ func (a *Acquiring) alarm(what string, about ...any) {
 }
 
 // submit commits an instruction about a payment.
-func (a *Acquiring) submit(ctx context.Context, payment string, in machine.Instruction) (machine.Outcome, error) {
+func (a *Acquiring) submit(
+	ctx context.Context, payment string, in machine.Instruction,
+) (machine.Outcome, error) {
 	return a.o.Commit.Submit(ctx, journal.BookOf(payment), in)
 }

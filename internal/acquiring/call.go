@@ -34,7 +34,9 @@ func (a *Acquiring) call(ctx context.Context, what string, limit time.Duration,
 }
 
 // order is what every request about an operation has in common.
-func (a *Acquiring) order(ctx context.Context, p payment.Payment, o payment.Operation) (connector.Order, error) {
+func (a *Acquiring) order(
+	ctx context.Context, p payment.Payment, o payment.Operation,
+) (connector.Order, error) {
 	m, err := a.o.Keeper.Merchant(ctx, p.Merchant)
 	if err != nil {
 		return connector.Order{}, fmt.Errorf("read the merchant: %w", err)
@@ -89,8 +91,9 @@ func (a *Acquiring) change(ctx context.Context, p payment.Payment, o payment.Ope
 }
 
 // settle writes down what came of an operation. What cannot be written down now is asked after later.
-func (a *Acquiring) settle(ctx context.Context, p payment.Payment, o payment.Operation, said connector.Answer) (
-	machine.Pay, error) {
+func (a *Acquiring) settle(
+	ctx context.Context, p payment.Payment, o payment.Operation, said connector.Answer,
+) (machine.Pay, error) {
 	said = a.whole(ctx, p, o, said)
 	ctx, cancel := context.WithTimeout(ctx, writeLimit)
 	defer cancel()
@@ -98,8 +101,9 @@ func (a *Acquiring) settle(ctx context.Context, p payment.Payment, o payment.Ope
 	if said.Outcome.Final() {
 		command = machine.RecordAnswer{Attempt: attempt(p, o), Answer: answerOf(said), Audit: a.o.NewID()}
 	} else if said.Note != "" {
-		a.o.Log.Warn("the outcome is not known", slog.String("operation", o.ID), slog.String("verb", string(o.Verb)),
-			slog.String("outcome", said.Outcome.String()), slog.String("note", said.Note))
+		a.o.Log.Warn("the outcome is not known", slog.String("operation", o.ID),
+			slog.String("verb", string(o.Verb)), slog.String("outcome", said.Outcome.String()),
+			slog.String("note", said.Note))
 	}
 	out, err := a.submit(ctx, p.ID, machine.Instruction{Command: command, Origin: journal.Origin{
 		RequestID: o.Origin.RequestID,
@@ -134,7 +138,8 @@ func attempt(p payment.Payment, o payment.Operation) machine.Attempt {
 // answerOf says a final answer in the core's words.
 func answerOf(said connector.Answer) payment.Answer {
 	state := map[connector.Outcome]payment.State{
-		connector.Approved: payment.Accepted, connector.Declined: payment.Declined, connector.NotSent: payment.Undone,
+		connector.Approved: payment.Accepted, connector.Declined: payment.Declined,
+		connector.NotSent: payment.Undone,
 	}[said.Outcome]
 	return payment.Answer{
 		State: state, Amount: said.Approved, Code: string(said.Code), AuthCode: said.AuthCode, RRN: said.RRN,

@@ -57,6 +57,13 @@ func (s *secrets) keep(payment string, cvv card.CVV, now int64) {
 	}
 }
 
+// forget is sweep from outside.
+func (s *secrets) forget(now int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sweep(now)
+}
+
 // sweep forgets what is over.
 func (s *secrets) sweep(now int64) {
 	for id, kept := range s.cvv {
@@ -91,7 +98,9 @@ func (a *Acquiring) sealing(ctx context.Context, fn func(*vault.Vault) error) (e
 }
 
 // stored returns a merchant's stored card with its number; ErrNotFound when there is none, or it was deleted.
-func (a *Acquiring) stored(ctx context.Context, merchant, token string) (c card.Card, row shopper.Card, err error) {
+func (a *Acquiring) stored(
+	ctx context.Context, merchant, token string,
+) (c card.Card, row shopper.Card, err error) {
 	err = a.sealing(ctx, func(v *vault.Vault) error {
 		if row, err = a.o.Keeper.Card(ctx, merchant, token); err != nil {
 			return err
@@ -154,6 +163,9 @@ func (a *Acquiring) hold(ctx context.Context, h shopper.Held, c card.Card) error
 // decided stores the held card of a payment that was approved, if it is to be, and erases it. What fails is
 // done by the next look at held cards.
 func (a *Acquiring) decided(ctx context.Context, p payment.Payment) {
+	if p.Stage == payment.Opened || p.Stage == payment.Challenged {
+		return
+	}
 	a.secrets.take(p.ID)
 	err := a.release(ctx, p)
 	if err != nil {

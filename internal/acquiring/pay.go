@@ -36,6 +36,9 @@ type way struct {
 // and the same request with the same key may be made again. All else is a Result.
 func (a *Acquiring) Pay(ctx context.Context, r Request) (Result, error) {
 	r.Origin.IdempotencyKey = r.Key
+	if r.MOTO {
+		r.Exemption = "" // there is nobody to exempt
+	}
 	w, no, err := a.prepare(ctx, r)
 	if err != nil {
 		return Result{}, err
@@ -152,8 +155,8 @@ func (a *Acquiring) outcome(ctx context.Context, merchant string, out machine.Ou
 	return r, true, nil
 }
 
-// refused answers a request that cannot be begun. Its key may have been used when it could: then the answer is
-// what it was. The question is asked with an instruction that finds nothing to do.
+// refused answers a request that cannot be begun. Its key may have been used when it could: then the answer
+// is what it was. The question is asked with an instruction that finds nothing to do.
 func (a *Acquiring) refused(ctx context.Context, r Request, no reject.Reason) (Result, error) {
 	if r.Key == "" {
 		return Result{Reason: no}, nil
@@ -326,7 +329,7 @@ func (a *Acquiring) authorize(ctx context.Context, w way, p payment.Payment, o p
 	proof *connector.Proof) (Result, error) {
 	said := a.ask(ctx, w, p, o, proof)
 	done, err := a.settle(ctx, p, o, said)
-	if w.held && said.Outcome.Final() {
+	if w.held {
 		a.decided(ctx, done.Payment)
 	}
 	r := Result{Payment: done.Payment, Operation: done.Operation}

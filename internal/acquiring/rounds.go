@@ -85,6 +85,7 @@ func (a *Acquiring) ClearDue(ctx context.Context) error {
 
 // AbandonDue fails the payments whose payers did not come back from 3-D Secure in time.
 func (a *Acquiring) AbandonDue(ctx context.Context) error {
+	a.secrets.forget(a.o.Clock.Now())
 	return round(ctx, a.o.Keeper.DueAuthentications, a.o.Clock.Now(),
 		func(ctx context.Context, p payment.Payment) (bool, error) {
 			done, err := a.abandon(ctx, p, false, journal.Origin{})
@@ -94,10 +95,11 @@ func (a *Acquiring) AbandonDue(ctx context.Context) error {
 
 // ExpireDue ends the links whose time is over.
 func (a *Acquiring) ExpireDue(ctx context.Context) error {
-	return round(ctx, a.o.Keeper.DueLinks, a.o.Clock.Now(), func(ctx context.Context, link string) (bool, error) {
-		out, err := a.submit(ctx, link, machine.Instruction{Command: machine.ExpireLink{ID: link}})
-		return err == nil && out.Reason == "", err
-	})
+	return round(ctx, a.o.Keeper.DueLinks, a.o.Clock.Now(),
+		func(ctx context.Context, link string) (bool, error) {
+			out, err := a.submit(ctx, link, machine.Instruction{Command: machine.ExpireLink{ID: link}})
+			return err == nil && out.Reason == "", err
+		})
 }
 
 // SweepCards puts away held cards whose time has come: of payments that were decided, that were never begun,

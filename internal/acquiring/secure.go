@@ -31,7 +31,9 @@ type secured struct {
 const maxSteps = 4
 
 // SessionData is the threeDSSessionData of a payment; PaymentOf reads it back.
-func SessionData(payment string) string { return base64.RawURLEncoding.EncodeToString([]byte(payment)) }
+func SessionData(payment string) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(payment))
+}
 
 // PaymentOf returns the payment id in a threeDSSessionData, as the bank's page brought it back; false when it
 // is none. Some banks pad it or write it in the other alphabet of base64.
@@ -103,7 +105,8 @@ func (a *Acquiring) wait(ctx context.Context, w way, p payment.Payment, next con
 	if err != nil {
 		return Result{Payment: p}, fmt.Errorf("write a step of 3-D Secure: %w", err)
 	}
-	h := shopper.Held{Card: shopper.Card{ID: a.o.NewID(), Merchant: p.Merchant, Payment: p.ID}, Secure: where}
+	h := shopper.Held{Secure: where}
+	h.ID, h.Merchant, h.Payment = a.o.NewID(), p.Merchant, p.ID
 	switch {
 	case w.held:
 		if h, err = a.o.Keeper.HeldCard(ctx, p.ID); err == nil {

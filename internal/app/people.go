@@ -59,10 +59,12 @@ func (s *Server) post() (*notify.Post, error) {
 	return notify.NewPost(carrier, s.log.Logger()), nil
 }
 
-// mounts are the doors for people. Without a way to tell them a code there are none.
+// mounts are the doors of acquirers, and for people; without a way to tell people a code there are none of
+// theirs.
 func (s *Server) mounts() ([]server.Mount, error) {
+	all := s.acquirerMounts()
 	if s.messages == nil {
-		return nil, nil
+		return all, nil
 	}
 	public := strings.TrimRight(s.app.Config.PublicURL, "/")
 	address, err := url.Parse(public)
@@ -80,7 +82,8 @@ func (s *Server) mounts() ([]server.Mount, error) {
 		Reader: s.app.Storage, Owner: s, Vaults: s.app.vaults, Post: s.messages, Site: site, Clock: s.app.clock,
 		Machine: s.app.machine, NewID: s.app.ids.New, Key: s.app.master.PagesKey(),
 	})
-	return []server.Mount{{Path: walletpage.Path, Door: door}, {Path: web.AssetPath, Door: web.Assets{}}}, nil
+	return append(all, server.Mount{Path: walletpage.Path, Door: door},
+		server.Mount{Path: web.AssetPath, Door: web.Assets{}}), nil
 }
 
 // outbox is what a sandbox would have sent; nil in production.
@@ -96,7 +99,10 @@ func (s *Server) publicURL() string {
 	if public := strings.TrimRight(s.app.Config.PublicURL, "/"); public != "" {
 		return public
 	}
-	return "http://" + reachable(s.Address())
+	if public, ok := s.public.Load().(string); ok {
+		return public
+	}
+	return "http://" + reachable(s.app.Config.Listen)
 }
 
 // tell tells owners of what waits for them: after the commit that made it, by what the database says, so that

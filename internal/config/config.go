@@ -66,6 +66,10 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 	// Notify is how people are told something; a sandbox keeps it in its outbox when nobody said otherwise.
 	Notify Notify
+	// Acquirer is who new card payments go to: AcquirerSandbox or AcquirerNone.
+	Acquirer string
+	// SandboxLatency is how long each answer of the pretend acquirer takes.
+	SandboxLatency time.Duration
 	// File is the configuration file that was read, or "".
 	File string
 	// Test holds the hooks of the tests, from PLEXY_TEST_… variables; zero in any real run.
@@ -86,7 +90,7 @@ type Hooks struct {
 func Defaults() Config {
 	return Config{
 		Data: "./plexy-data", Listen: "127.0.0.1:8080", Environment: Sandbox, RateLimit: 1000,
-		KeepDeliveries: 30, LogLevel: "info",
+		KeepDeliveries: 30, LogLevel: "info", Acquirer: AcquirerNone,
 		Notify: Notify{GatewayBody: gatewayBody, GatewayHeader: "Authorization"},
 	}
 }
@@ -105,6 +109,9 @@ func (c *Config) finish() {
 	c.EnvironmentGiven = c.sources["environment"] != ""
 	if c.Environment == Sandbox && c.sources["notify"] == "" {
 		c.Notify.Carrier = Outbox
+	}
+	if c.Environment == Sandbox && c.sources["acquirer"] == "" {
+		c.Acquirer = AcquirerSandbox
 	}
 }
 

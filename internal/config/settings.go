@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 )
 
@@ -27,7 +28,7 @@ const maxKeep = 3650
 // Settings is the table of all settings, in the order in which they are printed.
 func Settings() []Setting { return settings }
 
-var settings = append(ownSettings, peopleSettings...)
+var settings = slices.Concat(ownSettings, peopleSettings, paymentSettings)
 
 // ownSettings are about the process and its database.
 var ownSettings = []Setting{
