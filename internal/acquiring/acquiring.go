@@ -1,6 +1,6 @@
 // Package acquiring carries out card payments: it writes down what is meant, asks the acquirer, and writes
-// down what the acquirer said. In between there is no transaction, so a call may take its time, get lost or be cut
-// by a crash: what was meant is then asked after until it is known (practice.md §5.4).
+// down what the acquirer said. In between there is no transaction, so a call may take its time, get lost or
+// be cut by a crash: what was meant is then asked after until it is known.
 //
 // It decides nothing about money. The core does, from what is written down, and whoever brings an answer, the
 // call itself, an inquiry or a callback, brings it to the same place. So any number of servers may do all of

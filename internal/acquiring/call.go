@@ -12,6 +12,7 @@ import (
 	"plexy/internal/core/journal"
 	"plexy/internal/core/machine"
 	"plexy/internal/core/payment"
+	"plexy/internal/merchant"
 	"plexy/internal/storage"
 )
 
@@ -41,10 +42,14 @@ func (a *Acquiring) order(
 	if err != nil {
 		return connector.Order{}, fmt.Errorf("read the merchant: %w", err)
 	}
+	return a.orderFor(m, p, o), nil
+}
+
+func (a *Acquiring) orderFor(m merchant.Merchant, p payment.Payment, o payment.Operation) connector.Order {
 	return connector.Order{
 		Operation: o.ID, Payment: p.ID, Merchant: p.Merchant, At: o.CreatedAt, Amount: o.Amount,
 		Currency: p.Currency, Acceptor: a.o.Acceptor(m, p.Terminal),
-	}, nil
+	}
 }
 
 // original is the authorization that a later operation is about.
@@ -99,7 +104,7 @@ func (a *Acquiring) settle(
 	defer cancel()
 	var command machine.Command = machine.PutOff{Attempt: attempt(p, o), Seen: o.Checks}
 	if said.Outcome.Final() {
-		command = machine.RecordAnswer{Attempt: attempt(p, o), Answer: answerOf(said), Audit: a.o.NewID()}
+		command = machine.RecordAnswer{Attempt: attempt(p, o), Answer: answerOf(said), Audit: "aud_" + a.o.NewID()}
 	} else if said.Note != "" {
 		a.o.Log.Warn("the outcome is not known", slog.String("operation", o.ID),
 			slog.String("verb", string(o.Verb)), slog.String("outcome", said.Outcome.String()),
@@ -179,7 +184,7 @@ func (a *Acquiring) whole(
 	return said
 }
 
-// undoing is the id of the operation that gives up what another one got: a UUID of version 8 made from its id.
+// undoing is the id of the operation that gives up what another one got: a UUID of version 8 made of its id.
 func undoing(operation string) string {
 	d := sha256.Sum256([]byte("plexy undoes " + operation))
 	d[6], d[8] = d[6]&0x0f|0x80, d[8]&0x3f|0x80

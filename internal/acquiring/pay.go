@@ -13,6 +13,7 @@ import (
 	"plexy/internal/core/machine"
 	"plexy/internal/core/payment"
 	"plexy/internal/core/reject"
+	"plexy/internal/merchant"
 	"plexy/internal/shopper"
 	"plexy/internal/storage"
 	"plexy/internal/vault"
@@ -21,6 +22,7 @@ import (
 // way is a payment on its way: what is not in the books and needed to go on.
 type way struct {
 	r         Request
+	shop      merchant.Merchant
 	via       connector.Connector
 	card      card.Card
 	row       shopper.Card // of a typed card that is to be stored; its ID is "" when it is not
@@ -113,7 +115,11 @@ func render(o machine.Outcome) machine.Reply {
 	if err != nil {
 		panic("acquiring: ids and names cannot fail to encode")
 	}
-	return machine.Reply{Body: body}
+	status := 200 // which verify-ledger tells done from refused by
+	if o.Reason != "" {
+		status = 422
+	}
+	return machine.Reply{Status: status, Body: body}
 }
 
 // outcome is what an instruction came to; old says that it was done before, and the Result is of now.
@@ -196,8 +202,11 @@ func (a *Acquiring) prepare(ctx context.Context, r Request) (w way, no reject.Re
 	if f.Kind == "" {
 		f.Kind = payment.Auth
 	}
-	if err := a.clearing(ctx, f); err != nil {
+	if w.shop, err = a.o.Keeper.Merchant(ctx, f.Merchant); err != nil {
 		return w, missing(err, reject.MerchantNotFound), unless(err)
+	}
+	if err := a.clearing(ctx, w.shop.Settings, f); err != nil {
+		return w, "", err
 	}
 	if f.Recurring.Type == payment.Unscheduled {
 		first, err := a.o.Keeper.Payment(ctx, f.Merchant, f.Parent)
@@ -219,11 +228,7 @@ func (a *Acquiring) prepare(ctx context.Context, r Request) (w way, no reject.Re
 }
 
 // clearing sets when the payment is captured by itself.
-func (a *Acquiring) clearing(ctx context.Context, f *payment.Facts) error {
-	m, err := a.o.Keeper.Merchant(ctx, f.Merchant)
-	if err != nil {
-		return err
-	}
+func (a *Acquiring) clearing(ctx context.Context, set merchant.Settings, f *payment.Facts) error {
 	auto := f.AutoClearing
 	if f.Link != "" {
 		l, err := a.o.Keeper.AnyLink(ctx, f.Link)
@@ -236,9 +241,9 @@ func (a *Acquiring) clearing(ctx context.Context, f *payment.Facts) error {
 	case f.Kind == payment.Sale:
 		f.ClearMicros = 0
 	case auto:
-		f.ClearMicros = m.Settings.ClearingAutoMicros
+		f.ClearMicros = set.ClearingAutoMicros
 	default:
-		f.ClearMicros = m.Settings.ClearingManualMicros
+		f.ClearMicros = set.ClearingManualMicros
 	}
 	return nil
 }
@@ -345,10 +350,7 @@ func (a *Acquiring) authorize(ctx context.Context, w way, p payment.Payment, o p
 // ask makes the call of an authorization.
 func (a *Acquiring) ask(ctx context.Context, w way, p payment.Payment, o payment.Operation,
 	proof *connector.Proof) connector.Answer {
-	order, err := a.order(ctx, p, o)
-	if err != nil {
-		return connector.Unsent("our books could not be read")
-	}
+	order := a.orderFor(w.shop, p, o)
 	c, err := connector.CardOf(w.card)
 	if err != nil {
 		return connector.Unsent("the card is none that an acquirer takes")

@@ -445,4 +445,3 @@ func TestCallbacks(t *testing.T) {
 		}
 	})
 }
-

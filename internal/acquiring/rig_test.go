@@ -307,6 +307,6 @@ func (r *rig) addsUp() {
 	report, err := verify.RunAt(r.Context(), r.store, r.clock.Now())
 	r.ok(err)
 	if !report.OK() {
-		r.Errorf("the books do not add up: %+v", report)
+		r.Errorf("the books do not add up: %+v", report.Violations)
 	}
 }

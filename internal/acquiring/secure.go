@@ -49,7 +49,9 @@ func PaymentOf(sessionData string) (payment string, ok bool) {
 }
 
 // step takes one step of 3-D Secure; a connector that answers nothing, or panics, is asked a second time.
-func (a *Acquiring) step(ctx context.Context, take func(context.Context) connector.Step) (next connector.Step) {
+func (a *Acquiring) step(
+	ctx context.Context, take func(context.Context) connector.Step,
+) (next connector.Step) {
 	for range 2 {
 		next = connector.Step{Kind: connector.Silence}
 		a.call(ctx, "3ds", secureLimit, func(ctx context.Context) connector.Answer {
@@ -72,10 +74,7 @@ func (a *Acquiring) authenticate(ctx context.Context, w way, p payment.Payment) 
 	if err != nil {
 		return Result{Payment: p}, err
 	}
-	order, err := a.order(ctx, p, payment.Operation{ID: p.ID, Amount: p.Amount, CreatedAt: p.CreatedAt})
-	if err != nil {
-		return Result{Payment: p}, err
-	}
+	order := a.orderFor(w.shop, p, payment.Operation{ID: p.ID, Amount: p.Amount, CreatedAt: p.CreatedAt})
 	next := a.step(ctx, func(ctx context.Context) connector.Step {
 		return via.Start(ctx, connector.Authentication{
 			Order: order, Card: c, Browser: w.r.Browser, Initiator: w.initiator, Exemption: w.r.Exemption,
@@ -182,11 +181,15 @@ func (a *Acquiring) Continue(ctx context.Context, c Continuation) (Result, error
 	if brought == (connector.Return{}) {
 		return known, nil
 	}
+	w := way{via: via, initiator: at.Initiator, r: Request{Origin: c.Origin}}
+	if w.shop, err = a.o.Keeper.Merchant(ctx, p.Merchant); err != nil {
+		return known, err
+	}
 	if !a.enter() {
 		return Result{}, ErrBusy
 	}
 	return a.carry(ctx, Result{Payment: p}, func(ctx context.Context) (Result, error) {
-		return a.goOn(ctx, known, h, at, way{via: via, initiator: at.Initiator, r: Request{Origin: c.Origin}}, brought)
+		return a.goOn(ctx, waits{known, h, at}, w, brought)
 	})
 }
 
@@ -218,10 +221,16 @@ func (a *Acquiring) first(ctx context.Context, h shopper.Held, cres string) (sho
 	return h, nil
 }
 
+// waits is a payment that waits for the browser: as it is shown, and as it is kept.
+type waits struct {
+	known Result
+	held  shopper.Held
+	at    secured
+}
+
 // goOn takes the step after the browser's.
-func (a *Acquiring) goOn(ctx context.Context, known Result, h shopper.Held, at secured, w way,
-	brought connector.Return) (Result, error) {
-	p := known.Payment
+func (a *Acquiring) goOn(ctx context.Context, s waits, w way, brought connector.Return) (Result, error) {
+	known, h, at, p := s.known, s.held, s.at, s.known.Payment
 	next := a.step(ctx, func(ctx context.Context) connector.Step {
 		return w.via.(connector.Authenticator).Continue(ctx, at.Step.Session, brought)
 	})
@@ -268,7 +277,9 @@ func (a *Acquiring) judge(p payment.Payment, proof connector.Proof) payment.Verd
 }
 
 // finish ends 3-D Secure, and asks the issuer if it may.
-func (a *Acquiring) finish(ctx context.Context, w way, p payment.Payment, proof connector.Proof) (Result, error) {
+func (a *Acquiring) finish(
+	ctx context.Context, w way, p payment.Payment, proof connector.Proof,
+) (Result, error) {
 	verdict := a.judge(p, proof)
 	out, err := a.submit(ctx, p.ID, machine.Instruction{
 		Command: machine.Authenticated{
@@ -296,7 +307,9 @@ func (a *Acquiring) finish(ctx context.Context, w way, p payment.Payment, proof 
 
 // GiveUp fails a payment whose payer has left 3-D Secure for good, such as to pay with another card. Once the
 // payer came back it changes nothing. merchant "" is the browser itself.
-func (a *Acquiring) GiveUp(ctx context.Context, merchant, payment string, origin journal.Origin) (Result, error) {
+func (a *Acquiring) GiveUp(
+	ctx context.Context, merchant, payment string, origin journal.Origin,
+) (Result, error) {
 	known, err := a.Look(ctx, merchant, payment)
 	if err != nil || known.Reason != "" || known.Payment.AuthenticateBy == 0 {
 		return known, err

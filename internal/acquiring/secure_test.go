@@ -160,7 +160,8 @@ func TestAbandoned(t *testing.T) {
 		r.rounds(r.Acquiring)
 		r.want("before", r.payment(begun.Payment.ID).Status(), payment.Status3D)
 		r.clock.Advance(second)
-		r.want("late", r.goesOn(r.Acquiring, begun.Payment, connector.Return{CRes: cres}).Payment.Authorized, int64(0))
+		late := r.goesOn(r.Acquiring, begun.Payment, connector.Return{CRes: cres})
+		r.want("late", late.Payment.Authorized, int64(0))
 		r.rounds(r.Acquiring)
 		r.want("after", r.true(begun.Payment.ID).Failure, reject.AuthenticationAbandoned)
 		r.gone(begun.Payment)
@@ -198,7 +199,7 @@ func TestProofs(t *testing.T) {
 		{connector.Proof{Status: connector.Authenticated, Amount: 499, Currency: "KZT"}, payment.StatusFailed},
 		{connector.Proof{Status: connector.Authenticated, Amount: 500, Currency: "USD"}, payment.StatusFailed},
 		{connector.Proof{Status: connector.Attempted, Amount: 500, Currency: "KZT"}, payment.StatusAuthorized},
-		{connector.Proof{Status: connector.NotProven, Reason: connector.ReasonNotEnrolled}, payment.StatusAuthorized},
+		{connector.Proof{Status: connector.NotProven, Reason: "13"}, payment.StatusAuthorized},
 		{connector.Proof{Status: connector.Unavailable}, payment.StatusAuthorized},
 		{connector.Proof{Status: connector.Unavailable, Challenged: true}, payment.StatusFailed},
 		{connector.Proof{Status: connector.NotProven}, payment.StatusRejected},

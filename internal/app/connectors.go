@@ -105,8 +105,8 @@ func (s *Server) startPayments(ctx context.Context, t *tasks) {
 	}
 }
 
-// measureUnknown publishes size and age of the queue of unknown operations, and alarms about those that only a
-// person can help: the acquirer was asked for five days.
+// measureUnknown publishes size and age of the queue of unknown operations, and alarms about those that only
+// a person can help: the acquirer was asked for five days.
 func (s *Server) measureUnknown(ctx context.Context) error {
 	all, err := s.app.Storage.UnknownOperations(ctx, unknownMost)
 	if err != nil {

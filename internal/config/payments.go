@@ -27,7 +27,7 @@ var paymentSettings = []Setting{
 		get: func(c Config) string { return c.Acquirer },
 	},
 	{
-		Name: "sandbox_latency", Usage: "how long each answer of the sandbox's acquirer takes, such as 50ms; 0 to 10s",
+		Name: "sandbox_latency", Usage: "how long each answer of the sandbox's acquirer takes: 0 to 10s",
 		set: func(c *Config, v string) error {
 			d, err := time.ParseDuration(v)
 			if n, whole := strconv.Atoi(v); whole == nil && n == 0 {

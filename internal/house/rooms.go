@@ -141,15 +141,15 @@ var guards = []Guard{
 	{
 		What:    "HTTP",
 		Imports: []string{"net/http"},
-		Rooms: []string{"server", "httpapi", "web", "walletpage", "acquiring/door", "connector/sandbox/acs", "notify",
-			"metric", "webhook", "bench", "receiver"},
+		Rooms: []string{"server", "httpapi", "web", "walletpage", "acquiring/door", "connector/sandbox/acs",
+			"notify", "metric", "webhook", "bench", "receiver"},
 		Why: "doors, webhooks and gateways of messages speak HTTP; what is behind them does not know who asked",
 	},
 	{
 		What:   "the go statement",
 		GoStmt: true,
-		Rooms: []string{"acquiring", "commit", "server", "webhook", "storage/storagetest", "bench", "pgtest", "pgtest/pgrun",
-			"house/testrun"},
+		Rooms: []string{"acquiring", "commit", "server", "webhook", "storage/storagetest", "bench", "pgtest",
+			"pgtest/pgrun", "house/testrun"},
 		Why: "a goroutine needs an owner who ends it; everybody else is called",
 	},
 	{

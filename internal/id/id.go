@@ -68,8 +68,8 @@ func (m *Maker) New(prefix string) string {
 	return prefix + string(text[:]) // one allocation: the compiler joins without the string between
 }
 
-// UUID returns a UUIDv7 as text (RFC 9562 §5.7): the ids of card payments and of what belongs to them. Those of
-// one process grow, as all its ids do.
+// UUID returns a UUIDv7 as text (RFC 9562 §5.7): the ids of card payments and of what belongs to them. Those
+// of one process grow, as all its ids do.
 func (m *Maker) UUID() string {
 	ms, high, low := m.next()
 	u := uuid.UUID{byte(ms >> 40), byte(ms >> 32), byte(ms >> 24), byte(ms >> 16), byte(ms >> 8), byte(ms)}

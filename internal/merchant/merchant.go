@@ -62,9 +62,10 @@ const (
 // ErrSetting means that a setting has no such name or value.
 var ErrSetting = errors.New("unknown setting")
 
-// Set changes one setting by its public name: hold_expiry, approval_expiry, clearing_auto and clearing_manual (a
-// duration such as 168h, 7d or 10m), order_reference (allow or reject), fault (a fault such as lost_answer or capture:slow=5, or none),
-// contact_email (an address, or empty for none) or contact_language (kk, ru or en).
+// Set changes one setting by its public name: hold_expiry, approval_expiry, clearing_auto and clearing_manual
+// (a duration such as 168h, 7d or 10m), order_reference (allow or reject), fault (a fault such as lost_answer
+// or capture:slow=5, or none), contact_email (an address, or empty for none) or contact_language (kk, ru or
+// en).
 func (s Settings) Set(name, value string) (Settings, error) {
 	switch name {
 	case "hold_expiry":
@@ -113,8 +114,8 @@ func (s Settings) Set(name, value string) (Settings, error) {
 		}
 		s.ContactLanguage = l
 	default:
-		return s, fmt.Errorf("%w: %q (known: approval_expiry, clearing_auto, clearing_manual, contact_email, contact_language, fault, "+
-			"hold_expiry, order_reference)", ErrSetting, name)
+		return s, fmt.Errorf("%w: %q (known: approval_expiry, clearing_auto, clearing_manual, contact_email, "+
+			"contact_language, fault, hold_expiry, order_reference)", ErrSetting, name)
 	}
 	return s, nil
 }

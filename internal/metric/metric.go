@@ -109,8 +109,8 @@ func New() *Metrics {
 		}),
 	}
 	m.registry.MustRegister(m.requests, m.requestSeconds, m.operations, m.batchSize, m.commitSeconds,
-		m.imbalance, m.attempts, m.firstSeconds, m.calls, m.unknown, m.unknownSeconds, m.logDropped, collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+		m.imbalance, m.attempts, m.firstSeconds, m.calls, m.unknown, m.unknownSeconds, m.logDropped,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 

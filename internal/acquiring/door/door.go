@@ -1,5 +1,5 @@
-// Package door is where acquirers send their callbacks: POST /acquirers/{name}/callback. What a message proves
-// and says is its connector's to judge.
+// Package door is where acquirers send their callbacks: POST /acquirers/{name}/callback. What a message
+// proves and says is its connector's to judge.
 package door
 
 import (
@@ -25,8 +25,8 @@ type Callbacks struct {
 	Take func(ctx context.Context, name string, header func(name string) string, body []byte) error
 }
 
-// Serve answers 200 to what was taken, also if it was known; 400, 401, 404, 405 and 413 to what cannot be; and
-// 503 to what should be sent again.
+// Serve answers 200 to what was taken, also if it was known; 400, 401, 404, 405 and 413 to what cannot be;
+// and 503 to what should be sent again.
 func (c Callbacks) Serve(x *server.Exchange, r *http.Request) {
 	name, ok := strings.CutSuffix(strings.TrimPrefix(r.URL.Path, Path+"/"), "/callback")
 	if !ok || name == "" || strings.Contains(name, "/") {

@@ -88,8 +88,8 @@ type RecordAnswer struct {
 	Audit  string
 }
 
-// PutOff notes that an operation's outcome is still not known. With Seen, the number of checks that the caller
-// saw, it changes nothing when there was another one since: of two who would ask after it, one goes on.
+// PutOff notes that an operation's outcome is still not known. With Seen, the number of checks that the
+// caller saw, it changes nothing when there was another one since: of two who would ask after it, one does.
 type PutOff struct {
 	Attempt
 	Seen int64
