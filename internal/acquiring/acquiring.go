@@ -112,12 +112,15 @@ const (
 
 // Committer is what decides and saves: *commit.Committer.
 type Committer interface {
+	// Submit commits one instruction; see commit.Committer.
 	Submit(ctx context.Context, book int, in machine.Instruction) (machine.Outcome, error)
 }
 
 // Vaults hand out the vault of the newest generation that this process has seen.
 type Vaults interface {
+	// Current returns that vault.
 	Current() *vault.Vault
+	// Refresh reads the vault's keys from the database again.
 	Refresh(ctx context.Context) error
 }
 
@@ -126,6 +129,7 @@ type Keeper interface {
 	storage.Payments
 	storage.Shoppers
 	storage.HeldCards
+	// Merchant returns a merchant, or storage.ErrNotFound.
 	Merchant(ctx context.Context, id string) (merchant.Merchant, error)
 }
 

@@ -59,12 +59,10 @@ func (s *Server) post() (*notify.Post, error) {
 	return notify.NewPost(carrier, s.log.Logger()), nil
 }
 
-// mounts are the doors of acquirers, and for people; without a way to tell people a code there are none of
-// theirs.
+// mounts are the doors for people. Without a way to tell them a code there are none.
 func (s *Server) mounts() ([]server.Mount, error) {
-	all := s.acquirerMounts()
 	if s.messages == nil {
-		return all, nil
+		return nil, nil
 	}
 	public := strings.TrimRight(s.app.Config.PublicURL, "/")
 	address, err := url.Parse(public)
@@ -82,8 +80,7 @@ func (s *Server) mounts() ([]server.Mount, error) {
 		Reader: s.app.Storage, Owner: s, Vaults: s.app.vaults, Post: s.messages, Site: site, Clock: s.app.clock,
 		Machine: s.app.machine, NewID: s.app.ids.New, Key: s.app.master.PagesKey(),
 	})
-	return append(all, server.Mount{Path: walletpage.Path, Door: door},
-		server.Mount{Path: web.AssetPath, Door: web.Assets{}}), nil
+	return []server.Mount{{Path: walletpage.Path, Door: door}, {Path: web.AssetPath, Door: web.Assets{}}}, nil
 }
 
 // outbox is what a sandbox would have sent; nil in production.

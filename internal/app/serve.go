@@ -129,7 +129,8 @@ func (s *Server) start(ctx context.Context, cfg config.Config, out Output) (err 
 		FingerprintKey: s.app.master.FingerprintKey(), Rate: cfg.RateLimit,
 	})
 	s.listener, err = server.Start(server.Options{
-		Listen: cfg.Listen, MetricsListen: cfg.MetricsListen, Door: door, Mounts: mounts,
+		Listen: cfg.Listen, MetricsListen: cfg.MetricsListen, Door: door,
+		Mounts:   append(mounts, s.acquirerMounts()...),
 		Envelope: httpapi.Envelope,
 		Ready:    s.app.Storage.Ready, NewRequestID: func() string { return s.app.ids.New(id.Request) },
 		Clock: s.app.machine, Log: s.log, Metrics: s.metrics,
