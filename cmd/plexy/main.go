@@ -78,8 +78,8 @@ func (c *cli) root() *cobra.Command {
 	flags.StringVar(&c.file, "config", "", "configuration file (YAML); also PLEXY_CONFIG")
 	settingFlags(flags, "data", "database", "environment", "master_key_file")
 	root.AddCommand(
-		c.serve(), c.migrate(), c.merchant(), c.key(), c.wallet(), c.webhook(), c.listen(), c.explain(), c.verify(),
-		c.backup(), c.vault(), c.config(), c.doctor(), c.sandbox(), c.bench(), c.version(),
+		c.serve(), c.migrate(), c.merchant(), c.key(), c.wallet(), c.payments(), c.webhook(), c.listen(),
+		c.explain(), c.verify(), c.backup(), c.vault(), c.config(), c.doctor(), c.sandbox(), c.bench(), c.version(),
 	)
 	c.watch(root)
 	return root

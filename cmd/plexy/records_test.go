@@ -255,3 +255,16 @@ func TestBlockLimitRebind(t *testing.T) {
 		}
 	})
 }
+
+// TestPayments: there are none, so the queue of what is unknown is empty.
+func TestPayments(t *testing.T) {
+	r := newRig(t)
+	var made app.NewMerchant
+	r.record(&made, "merchant", "create", "--name", "Arai")
+	var queue []app.UnknownOperation
+	if out := r.record(&queue, "payments", "unknown"); strings.TrimSpace(out) != "[]" {
+		t.Errorf("the queue is %s", out)
+	}
+	nobody := "0192aaaa-0000-7000-8000-000000000001"
+	r.refuse(exitRefused, "There is no such transaction", "payments", "show", nobody)
+}

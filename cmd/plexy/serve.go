@@ -24,6 +24,7 @@ once, a funded wallet, and a curl to try. Logs go to stderr, one JSON line each.
 		},
 	}
 	settingFlags(cmd.Flags(), "listen", "metrics_listen", "rate_limit", "log_level",
-		"webhook_networks", "webhook_ports", "webhook_proxy", "keep_events", "keep_deliveries")
+		"webhook_networks", "webhook_ports", "webhook_proxy", "keep_events", "keep_deliveries",
+		"acquirer", "sandbox_latency")
 	return cmd
 }

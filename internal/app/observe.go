@@ -77,6 +77,43 @@ func kind(c machine.Command) string {
 	case machine.Rebind:
 		return "rebind"
 	}
+	return cardKind(c)
+}
+
+// cardKind names a command about card payments and links.
+func cardKind(c machine.Command) string {
+	switch c.(type) {
+	case machine.CreateLink:
+		return "link_create"
+	case machine.CancelLink:
+		return "link_cancel"
+	case machine.SetLinkExpiry:
+		return "link_expiry"
+	case machine.ExpireLink:
+		return "link_expire"
+	case machine.BeginPayment:
+		return "payment_begin"
+	case machine.Authenticated:
+		return "payment_authenticated"
+	case machine.Abandon:
+		return "payment_abandon"
+	case machine.AskCapture:
+		return "payment_capture"
+	case machine.AskCancel:
+		return "payment_cancel"
+	case machine.AskRefund:
+		return "payment_refund"
+	case machine.ClearPayment:
+		return "payment_clear"
+	case machine.RecordAnswer:
+		return "payment_answer"
+	case machine.PutOff:
+		return "payment_put_off"
+	case machine.RecordSettlement:
+		return "payment_settle"
+	case machine.FailRefund:
+		return "refund_fail"
+	}
 	return "unknown"
 }
 

@@ -96,7 +96,10 @@ func (s *Server) publicURL() string {
 	if public := strings.TrimRight(s.app.Config.PublicURL, "/"); public != "" {
 		return public
 	}
-	return "http://" + reachable(s.Address())
+	if public, ok := s.public.Load().(string); ok {
+		return public
+	}
+	return "http://" + reachable(s.app.Config.Listen)
 }
 
 // tell tells owners of what waits for them: after the commit that made it, by what the database says, so that

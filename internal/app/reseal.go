@@ -73,7 +73,7 @@ func (r *resealing) record(kind storage.SealedKind) {
 		r.indexed(vault.PurposeShopperEmail)
 		r.indexed(vault.PurposeShopperPhone)
 		r.field(vault.PurposeShopperName)
-	case storage.SealedCards:
+	case storage.SealedCards, storage.SealedHeldCards:
 		r.add(r.v.ResealCard(r.was.Merchant, r.was.ID, r.next()))
 		r.field(vault.PurposeCardHolder)
 	case storage.SealedSessions:

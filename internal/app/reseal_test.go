@@ -46,10 +46,12 @@ func (w sealedWorld) write() {
 	}, nil, v.Generation()))
 	sealed, err := v.SealCard("mer_1", someone, number(w.t))
 	w.ok(err)
-	w.ok(w.a.Storage.AddCard(ctx, shopper.Card{
-		ID: someone, Merchant: "mer_1", KeyID: v.KeyID(), Print: string(sealed.Index),
+	c := shopper.Card{
+		ID: someone, Merchant: "mer_1", KeyID: v.KeyID(), Print: string(sealed.Index), Payment: someone,
 		NumberSealed: sealed.Bytes, HolderSealed: w.seal(vault.PurposeCardHolder, "H"),
-	}, v.Generation()))
+	}
+	w.ok(w.a.Storage.AddCard(ctx, c, v.Generation()))
+	w.ok(w.a.Storage.HoldCard(ctx, shopper.Held{Card: c}, v.Generation()))
 	w.ok(w.a.Storage.CreateSession(ctx, shopper.Session{
 		ID: someone, Type: shopper.TypeAuth, Amount: 1, Currency: money.KZT, KeyID: v.KeyID(),
 		Signer: w.seal(vault.PurposeSessionSigner, "signer"),
@@ -81,11 +83,15 @@ func (w sealedWorld) check() {
 	print := string(v.CardPrints("mer_1", number(w.t))[0])
 	c, err := w.a.Storage.CardByPrint(ctx, "mer_1", "", []string{print})
 	w.ok(err)
-	got, err := v.UnsealCard(c.KeyID, someone, c.NumberSealed)
-	if err != nil || got != number(w.t) {
-		w.t.Errorf("the number opens as another one: %v", err)
+	held, err := w.a.Storage.HeldCard(ctx, someone)
+	w.ok(err)
+	for _, c := range []shopper.Card{c, held.Card} {
+		got, err := v.UnsealCard(c.KeyID, someone, c.NumberSealed)
+		if err != nil || got != number(w.t) {
+			w.t.Errorf("the number opens as another one: %v", err)
+		}
+		opens(c.KeyID, vault.PurposeCardHolder, c.HolderSealed, "H")
 	}
-	opens(c.KeyID, vault.PurposeCardHolder, c.HolderSealed, "H")
 	session, err := w.a.Storage.Session(ctx, someone)
 	w.ok(err)
 	opens(session.KeyID, vault.PurposeSessionSigner, session.Signer, "signer")

@@ -9,8 +9,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"plexy/internal/acquiring"
 	"plexy/internal/commit"
 	"plexy/internal/config"
+	"plexy/internal/connector/sandbox"
 	"plexy/internal/httpapi"
 	"plexy/internal/id"
 	"plexy/internal/metric"
@@ -42,6 +44,9 @@ type Server struct {
 	sender    *webhook.Sender
 	hooks     webhook.Key
 	messages  *notify.Post // nil when nobody can be told anything
+	acquiring *acquiring.Acquiring
+	bank      *sandbox.Acquirer // the pretend acquirer; nil in production
+	public    atomic.Value      // string: the address of the pages, once it is known
 }
 
 // Serve runs a server until ctx ends or a listener fails, then stops it in order.
@@ -107,14 +112,9 @@ func (s *Server) start(ctx context.Context, cfg config.Config, out Output) (err 
 	built = append([]func() error{func() error { s.committer.Close(); return nil }}, built...)
 	s.metrics.WatchQueue(s.committer.Depth)
 
-	if err = s.prepareWebhooks(); err != nil {
+	built = append([]func() error{s.unprepare}, built...)
+	if err = s.prepare(); err != nil {
 		return err
-	}
-	if s.messages, err = s.post(); err != nil {
-		return err
-	}
-	if s.messages != nil {
-		built = append([]func() error{func() error { s.messages.Close(); return nil }}, built...)
 	}
 	mounts, err := s.mounts()
 	if err != nil {
@@ -129,7 +129,8 @@ func (s *Server) start(ctx context.Context, cfg config.Config, out Output) (err 
 		FingerprintKey: s.app.master.FingerprintKey(), Rate: cfg.RateLimit,
 	})
 	s.listener, err = server.Start(server.Options{
-		Listen: cfg.Listen, MetricsListen: cfg.MetricsListen, Door: door, Mounts: mounts,
+		Listen: cfg.Listen, MetricsListen: cfg.MetricsListen, Door: door,
+		Mounts:   append(mounts, s.acquirerMounts()...),
 		Envelope: httpapi.Envelope,
 		Ready:    s.app.Storage.Ready, NewRequestID: func() string { return s.app.ids.New(id.Request) },
 		Clock: s.app.machine, Log: s.log, Metrics: s.metrics,
@@ -138,6 +139,7 @@ func (s *Server) start(ctx context.Context, cfg config.Config, out Output) (err 
 		return err
 	}
 	built = append([]func() error{func() error { return s.listener.Shutdown(ctx) }}, built...)
+	s.public.Store("http://" + reachable(s.Address()))
 	if err = s.app.finishDemo(ctx, demo); err != nil {
 		return err
 	}
@@ -147,6 +149,25 @@ func (s *Server) start(ctx context.Context, cfg config.Config, out Output) (err 
 		slog.String("version", Version().Version))
 	if err := s.announce(out.Banner, demo); err != nil { // nobody reads it; payments go on
 		s.log.Logger().Warn("the start was not announced", slog.String("error", err.Error()))
+	}
+	return nil
+}
+
+// prepare builds what speaks to the outside: webhooks, acquirers and messages to people.
+func (s *Server) prepare() (err error) {
+	if err = errors.Join(s.prepareWebhooks(), s.startAcquiring()); err != nil {
+		return err
+	}
+	s.messages, err = s.post()
+	return err
+}
+
+func (s *Server) unprepare() error {
+	if s.acquiring != nil {
+		s.stopAcquiring()
+	}
+	if s.messages != nil {
+		s.messages.Close()
 	}
 	return nil
 }
@@ -166,9 +187,7 @@ func (s *Server) Stop() error {
 	err := s.listener.Shutdown(ctx)
 	s.tasks.stop()
 	s.sender.Close()
-	if s.messages != nil {
-		s.messages.Close()
-	}
+	err = errors.Join(err, s.unprepare())
 	s.committer.Close()
 	if closed := s.app.Close(); closed != nil {
 		err = errors.Join(err, fmt.Errorf("close the storage: %w", closed))

@@ -87,6 +87,7 @@ func (s *Server) startTasks() *tasks {
 	s.every(ctx, t, "sweep old deliveries", sweepEvery, s.sweepDeliveries)
 	s.every(ctx, t, "sweep old events", sweepEvery, s.sweepEvents)
 	s.startWebhooks(ctx, t)
+	s.startPayments(ctx, t)
 	if s.messages != nil {
 		s.every(ctx, t, "tell owners what waits", tellEvery, s.tell)
 		s.every(ctx, t, "tell merchants what fails", tellFailingEvery, s.tellFailing)

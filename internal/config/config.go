@@ -68,6 +68,10 @@ type Config struct {
 	Notify Notify
 	// ISO8583 is the link to an acquirer's host.
 	ISO8583 ISO8583
+	// Acquirer is who new card payments go to: AcquirerSandbox or AcquirerNone.
+	Acquirer string
+	// SandboxLatency is how long each answer of the pretend acquirer takes.
+	SandboxLatency time.Duration
 	// File is the configuration file that was read, or "".
 	File string
 	// Test holds the hooks of the tests, from PLEXY_TEST_… variables; zero in any real run.
@@ -88,7 +92,7 @@ type Hooks struct {
 func Defaults() Config {
 	return Config{
 		Data: "./plexy-data", Listen: "127.0.0.1:8080", Environment: Sandbox, RateLimit: 1000,
-		KeepDeliveries: 30, LogLevel: "info",
+		KeepDeliveries: 30, LogLevel: "info", Acquirer: AcquirerNone,
 		Notify: Notify{GatewayBody: gatewayBody, GatewayHeader: "Authorization"},
 		ISO8583: ISO8583{Connections: 2, Timeout: 30 * time.Second, Echo: time.Minute,
 			Zone: time.FixedZone("UTC+05:00", 5*60*60)},
@@ -109,6 +113,9 @@ func (c *Config) finish() {
 	c.EnvironmentGiven = c.sources["environment"] != ""
 	if c.Environment == Sandbox && c.sources["notify"] == "" {
 		c.Notify.Carrier = Outbox
+	}
+	if c.Environment == Sandbox && c.sources["acquirer"] == "" {
+		c.Acquirer = AcquirerSandbox
 	}
 }
 

@@ -28,7 +28,7 @@ const maxKeep = 3650
 // Settings is the table of all settings, in the order in which they are printed.
 func Settings() []Setting { return settings }
 
-var settings = slices.Concat(ownSettings, peopleSettings, acquirerSettings)
+var settings = slices.Concat(ownSettings, peopleSettings, paymentSettings, acquirerSettings)
 
 // ownSettings are about the process and its database.
 var ownSettings = []Setting{

@@ -6,6 +6,8 @@ import (
 	"io"
 	"log/slog"
 	"strconv"
+
+	"plexy/internal/card"
 )
 
 // scramble hides digits from printers that reach past methods: package fmt calls none on unexported fields
@@ -45,6 +47,20 @@ func NewCVV(digits string) (CVV, error) {
 		return CVV{}, fmt.Errorf("cvv: %w", ErrNotDigits)
 	}
 	return CVV{packed, uint8(len(digits))}, nil
+}
+
+// CardOf is the card that a payer gave, as an acquirer is asked with it. What was not given is zero.
+func CardOf(c card.Card) (to Card, err error) {
+	to = Card{Month: c.Expiry.Month, Year: c.Expiry.Year, Holder: c.Holder}
+	if !c.Number.IsZero() {
+		if to.Number, err = NewNumber(c.Number.Reveal()); err != nil {
+			return Card{}, err
+		}
+	}
+	if !c.CVV.IsZero() {
+		to.CVV, err = NewCVV(c.CVV.RevealToAcquirer())
+	}
+	return to, err
 }
 
 // Reveal returns the digits, or "" for the zero Number: for the acquirer's wire and the vault, nobody else.

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/oklog/ulid/v2"
 )
 
@@ -67,22 +68,18 @@ func (m *Maker) New(prefix string) string {
 	return prefix + string(text[:]) // one allocation: the compiler joins without the string between
 }
 
-func (m *Maker) text(book uint64) (text [ulid.EncodedSize]byte) {
-	m.mu.Lock()
-	ms := uint64(m.now())
-	if ms > m.last {
-		m.last = ms
-		m.high = m.draw() >> 5 // the top bit stays clear: counting up never overflows
-		m.low = m.draw() & (Books - 1)
-	} else {
-		// A step of random size keeps neighbours hard to guess.
-		m.low += 1 + m.draw()&(Books-1)
-		m.high += m.low / Books
-		m.low %= Books
-	}
-	ms, high, low := m.last, m.high, m.low
-	m.mu.Unlock()
+// UUID returns a UUIDv7 as text (RFC 9562 §5.7): the ids of card payments and of what belongs to them. Those
+// of one process grow, as all its ids do.
+func (m *Maker) UUID() string {
+	ms, high, low := m.next()
+	u := uuid.UUID{byte(ms >> 40), byte(ms >> 32), byte(ms >> 24), byte(ms >> 16), byte(ms >> 8), byte(ms)}
+	binary.BigEndian.PutUint16(u[6:8], 7<<12|uint16(high>>48)) // version 7, and the upper 12 of the 60 high bits
+	binary.BigEndian.PutUint64(u[8:16], 1<<63|high<<16>>2|low<<4|m.random()&15)
+	return u.String()
+}
 
+func (m *Maker) text(book uint64) (text [ulid.EncodedSize]byte) {
+	ms, high, low := m.next()
 	var u ulid.ULID
 	u[0], u[1], u[2] = byte(ms>>40), byte(ms>>32), byte(ms>>24)
 	u[3], u[4], u[5] = byte(ms>>16), byte(ms>>8), byte(ms)
@@ -91,6 +88,23 @@ func (m *Maker) text(book uint64) (text [ulid.EncodedSize]byte) {
 	binary.BigEndian.PutUint16(u[14:16], uint16(low&63)<<10|uint16(book))
 	_ = u.MarshalTextTo(text[:]) // fails only where there is no room
 	return text
+}
+
+// next returns what makes the next id larger than the one before: its millisecond, 60 bits and 10 bits.
+func (m *Maker) next() (ms, high, low uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if now := uint64(m.now()); now > m.last {
+		m.last = now
+		m.high = m.draw() >> 5 // the top bit stays clear: counting up never overflows
+		m.low = m.draw() & (Books - 1)
+	} else {
+		// A step of random size keeps neighbours hard to guess.
+		m.low += 1 + m.draw()&(Books-1)
+		m.high += m.low / Books
+		m.low %= Books
+	}
+	return m.last, m.high, m.low
 }
 
 func (m *Maker) random() uint64 {

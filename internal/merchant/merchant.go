@@ -29,6 +29,10 @@ type Settings struct {
 	// ApprovalMicros is how long a wallet's owner may take to approve or decline, in microseconds; from a
 	// second to a day.
 	ApprovalMicros int64
+	// ClearingAutoMicros and ClearingManualMicros are how long after its authorization a card payment is
+	// captured by itself, in microseconds: when it was made with automatic clearing, and when not. From 0, at
+	// once, to 30 days.
+	ClearingAutoMicros, ClearingManualMicros int64
 	// Fault goes wrong on demand with what the merchant asks for; in a sandbox only.
 	Fault sandbox.Dial
 	// ContactEmail is who is told when the merchant's endpoints fail; "" for nobody.
@@ -38,27 +42,30 @@ type Settings struct {
 }
 
 // Defaults are the settings of a new merchant: holds for 7 days, order references free to repeat, 10 minutes
-// for an approval.
+// for an approval, automatic clearing after an hour and otherwise after 5 days.
 func Defaults() Settings {
 	return Settings{
 		HoldMicros: (7 * 24 * time.Hour).Microseconds(), ApprovalMicros: (10 * time.Minute).Microseconds(),
+		ClearingAutoMicros: time.Hour.Microseconds(), ClearingManualMicros: (5 * 24 * time.Hour).Microseconds(),
 	}
 }
 
-// Bounds of hold_expiry and approval_expiry.
+// Bounds of hold_expiry, approval_expiry and the times of clearing.
 const (
 	MinHold     = time.Second
 	MaxHold     = 30 * 24 * time.Hour
 	MinApproval = time.Second
 	MaxApproval = 24 * time.Hour
+	MaxClearing = 30 * 24 * time.Hour // of clearing_auto and clearing_manual; from 0
 )
 
 // ErrSetting means that a setting has no such name or value.
 var ErrSetting = errors.New("unknown setting")
 
-// Set changes one setting by its public name: hold_expiry and approval_expiry (a duration such as 168h, 7d or
-// 10m), order_reference (allow or reject), fault (a fault such as lost_answer or capture:slow=5, or none),
-// contact_email (an address, or empty for none) or contact_language (kk, ru or en).
+// Set changes one setting by its public name: hold_expiry, approval_expiry, clearing_auto and clearing_manual
+// (a duration such as 168h, 7d or 10m), order_reference (allow or reject), fault (a fault such as lost_answer
+// or capture:slow=5, or none), contact_email (an address, or empty for none) or contact_language (kk, ru or
+// en).
 func (s Settings) Set(name, value string) (Settings, error) {
 	switch name {
 	case "hold_expiry":
@@ -73,6 +80,16 @@ func (s Settings) Set(name, value string) (Settings, error) {
 			return s, fmt.Errorf("%w: approval_expiry must be a duration from 1s to 24h, such as 10m", ErrSetting)
 		}
 		s.ApprovalMicros = d.Microseconds()
+	case "clearing_auto", "clearing_manual":
+		d, err := clock.Duration(value)
+		if err != nil || d < 0 || d > MaxClearing {
+			return s, fmt.Errorf("%w: %s must be a duration from 0s to 720h, such as 1h or 5d", ErrSetting, name)
+		}
+		if name == "clearing_auto" {
+			s.ClearingAutoMicros = d.Microseconds()
+		} else {
+			s.ClearingManualMicros = d.Microseconds()
+		}
 	case "order_reference":
 		if value != "allow" && value != "reject" {
 			return s, fmt.Errorf("%w: order_reference must be allow or reject", ErrSetting)
@@ -97,8 +114,8 @@ func (s Settings) Set(name, value string) (Settings, error) {
 		}
 		s.ContactLanguage = l
 	default:
-		return s, fmt.Errorf("%w: %q (known: approval_expiry, contact_email, contact_language, fault, "+
-			"hold_expiry, order_reference)", ErrSetting, name)
+		return s, fmt.Errorf("%w: %q (known: approval_expiry, clearing_auto, clearing_manual, contact_email, "+
+			"contact_language, fault, hold_expiry, order_reference)", ErrSetting, name)
 	}
 	return s, nil
 }
@@ -112,6 +129,8 @@ func (s Settings) Map() map[string]string {
 	}
 	all := map[string]string{
 		"approval_expiry": (time.Duration(s.ApprovalMicros) * time.Microsecond).String(),
+		"clearing_auto":   (time.Duration(s.ClearingAutoMicros) * time.Microsecond).String(),
+		"clearing_manual": (time.Duration(s.ClearingManualMicros) * time.Microsecond).String(),
 		"hold_expiry":     (time.Duration(s.HoldMicros) * time.Microsecond).String(),
 		"order_reference": reference,
 	}

@@ -33,10 +33,11 @@ func TestSet(t *testing.T) {
 		{"approval_expiry", "1s", approvals(time.Second)},
 		{"approval_expiry", "90m", approvals(90 * time.Minute)},
 		{"approval_expiry", "1d", approvals(24 * time.Hour)},
-		{"order_reference", "reject", merchant.Settings{
-			HoldMicros: merchant.Defaults().HoldMicros, RejectRepeats: true,
-			ApprovalMicros: merchant.Defaults().ApprovalMicros,
-		}},
+		{"order_reference", "reject", with(func(s *merchant.Settings) { s.RejectRepeats = true })},
+		{"clearing_auto", "0s", with(func(s *merchant.Settings) { s.ClearingAutoMicros = 0 })},
+		{"clearing_manual", "30d", with(func(s *merchant.Settings) {
+			s.ClearingManualMicros = (720 * time.Hour).Microseconds()
+		})},
 		{"order_reference", "allow", merchant.Defaults()},
 	} {
 		got, err := merchant.Defaults().Set(c.name, c.value)
@@ -46,8 +47,16 @@ func TestSet(t *testing.T) {
 	}
 }
 
+// with is the defaults with a change.
+func with(change func(*merchant.Settings)) merchant.Settings {
+	s := merchant.Defaults()
+	change(&s)
+	return s
+}
+
 func TestSetRefuses(t *testing.T) {
 	for _, c := range [][2]string{
+		{"clearing_auto", "-1s"}, {"clearing_auto", "31d"}, {"clearing_manual", "soon"},
 		{"hold_expiry", "0"}, {"hold_expiry", "999ms"}, {"hold_expiry", "31d"}, {"hold_expiry", "-1h"},
 		{"hold_expiry", "d"}, {"hold_expiry", ""}, {"hold_expiry", "99999999999d"},
 		{"approval_expiry", "0"}, {"approval_expiry", "999ms"}, {"approval_expiry", "24h1s"},

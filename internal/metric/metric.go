@@ -28,6 +28,9 @@ type Metrics struct {
 	imbalance      *prometheus.GaugeVec
 	attempts       *prometheus.CounterVec
 	firstSeconds   prometheus.Histogram
+	calls          *prometheus.CounterVec
+	unknown        prometheus.Gauge
+	unknownSeconds prometheus.Gauge
 	logDropped     prometheus.Counter
 
 	routes sync.Map // routeStatus → *routeSeries: label lookup is paid once per series, not per request
@@ -88,14 +91,26 @@ func New() *Metrics {
 			Help:    "Time from an event to the end of the first attempt to deliver it.",
 			Buckets: latencyBuckets,
 		}),
+		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "plexy_acquirer_calls_total",
+			Help: "Calls to acquirers, and callbacks of theirs, by call and outcome.",
+		}, []string{"call", "outcome"}),
+		unknown: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "plexy_unknown_operations",
+			Help: "Operations of card payments whose outcome is not known, at most 1000.",
+		}),
+		unknownSeconds: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "plexy_unknown_oldest_seconds",
+			Help: "For how long the outcome of the oldest of them has not been known; 0 when there is none.",
+		}),
 		logDropped: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "plexy_log_write_failures_total",
 			Help: "Times the request log could not be written.",
 		}),
 	}
 	m.registry.MustRegister(m.requests, m.requestSeconds, m.operations, m.batchSize, m.commitSeconds,
-		m.imbalance, m.attempts, m.firstSeconds, m.logDropped, collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+		m.imbalance, m.attempts, m.firstSeconds, m.calls, m.unknown, m.unknownSeconds, m.logDropped,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
@@ -134,6 +149,21 @@ func (m *Metrics) Attempt(outcome string, sinceEvent time.Duration) {
 	m.attempts.WithLabelValues(outcome).Inc()
 	if sinceEvent >= 0 {
 		m.firstSeconds.Observe(sinceEvent.Seconds())
+	}
+}
+
+// Call counts one call to an acquirer, or a callback, by its outcome; both are of closed lists.
+func (m *Metrics) Call(call, outcome string) {
+	if m != nil {
+		m.calls.WithLabelValues(call, outcome).Inc()
+	}
+}
+
+// Unknown publishes how many operations of card payments have an unknown outcome, and since when the oldest.
+func (m *Metrics) Unknown(count int, oldest time.Duration) {
+	if m != nil {
+		m.unknown.Set(float64(count))
+		m.unknownSeconds.Set(oldest.Seconds())
 	}
 }
 

@@ -71,10 +71,13 @@ const (
 	SealedCards                        // index: print; fields: number, holder
 	SealedSessions                     // field: signer
 	SealedDirectKeys                   // field: private key
+	SealedHeldCards                    // as SealedCards
 )
 
 // SealedKinds are all kinds.
-var SealedKinds = []SealedKind{SealedShoppers, SealedCards, SealedSessions, SealedDirectKeys}
+var SealedKinds = []SealedKind{
+	SealedShoppers, SealedCards, SealedSessions, SealedDirectKeys, SealedHeldCards,
+}
 
 // Sealed is what a rotation of the vault's keys replaces of a record. The first field is never empty: that it
 // is the same says that the record was not touched since.

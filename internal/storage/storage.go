@@ -49,6 +49,7 @@ type Storage interface {
 	People
 	Shoppers
 	Payments
+	HeldCards
 	// Snapshot runs fn over one unchanging view of the books.
 	Snapshot(ctx context.Context, fn func(context.Context, Books) error) error
 	// Ready returns nil when the database can be reached and its migrations are current.

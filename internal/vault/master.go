@@ -22,7 +22,7 @@ const (
 	checkBytes   = 16
 )
 
-// Five keys come from the master key, by HKDF with these labels, so that the value stored as a check says
+// Six keys come from the master key, by HKDF with these labels, so that the value stored as a check says
 // nothing about the key that wraps.
 const (
 	wrapLabel  = "plexy vault 1: wrap data keys"
@@ -30,6 +30,7 @@ const (
 	printLabel = "plexy vault 1: fingerprints of requests"
 	hookLabel  = "plexy vault 1: secrets of webhooks"
 	pagesLabel = "plexy vault 1: pages for people"
+	bankLabel  = "plexy vault 1: the acquirer of a sandbox"
 )
 
 // ErrMasterText says that a text is not a master key. It does not repeat the text.
@@ -44,6 +45,7 @@ type Master struct {
 	print    []byte
 	hook     []byte
 	pages    []byte
+	bank     []byte
 	distinct int // how many different bytes the key has
 }
 
@@ -87,6 +89,10 @@ func ParseMaster(text []byte) (*Master, error) {
 	if err != nil {
 		return nil, fmt.Errorf("vault: derive the pages' key: %w", err)
 	}
+	bank, err := hkdf.Key(sha256.New, key[:], nil, bankLabel, masterBytes)
+	if err != nil {
+		return nil, fmt.Errorf("vault: derive the key of the sandbox's acquirer: %w", err)
+	}
 	wrap, err := wrapper(wrapKey)
 	if err != nil {
 		return nil, fmt.Errorf("vault: build the wrapping cipher: %w", err)
@@ -97,7 +103,7 @@ func ParseMaster(text []byte) (*Master, error) {
 	}
 	return &Master{
 		wrap: wrap, check: base64.RawURLEncoding.EncodeToString(check), print: print, hook: hook,
-		distinct: len(different), pages: pages,
+		distinct: len(different), pages: pages, bank: bank,
 	}, nil
 }
 
@@ -141,6 +147,9 @@ func (m *Master) WebhookKey() []byte { return m.hook }
 // PagesKey keys the digests of one-time codes, phones and addresses that the pages for people keep, and the
 // tokens of their forms: there are only a million codes, and a digest without a key would be one of them.
 func (m *Master) PagesKey() []byte { return m.pages }
+
+// BankKey is what the pretend acquirer of a sandbox seals its authentications and signs its callbacks with.
+func (m *Master) BankKey() []byte { return m.bank }
 
 // Check is a value to store in the database, by which a process finds out that its master key is another
 // one before it writes anything. Nothing about the key can be learned from it.

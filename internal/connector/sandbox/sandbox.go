@@ -36,8 +36,10 @@ type Options struct {
 	// Key is 32 secret bytes, the same in all processes of an installation: it seals authentications and signs
 	// callbacks.
 	Key []byte
-	// Address is where the payer's browser finds the pages of package acs, such as https://HOST/acs.
-	Address string
+	// Address is where the payer's browser finds the pages of package acs, such as https://HOST/acs. AddressOf,
+	// unless it is nil, tells it instead: for who does not know it yet.
+	Address   string
+	AddressOf func() string
 	// Latency is how long every answer takes.
 	Latency time.Duration
 	// Fault returns what a merchant has dialled; nil for nothing ever.
@@ -67,6 +69,9 @@ var (
 
 // New returns the acquirer.
 func New(o Options) *Acquirer {
+	if o.AddressOf == nil {
+		o.AddressOf = func() string { return o.Address }
+	}
 	return &Acquirer{options: o, books: newBooks(o.Books), striker: magic.NewStriker()}
 }
 

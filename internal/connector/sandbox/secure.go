@@ -30,7 +30,7 @@ func (a *Acquirer) Start(ctx context.Context, r connector.Authentication) connec
 	return a.step(ctx, t, func() connector.Step {
 		if t.rule().Secure.Method {
 			return connector.Step{Kind: connector.Method, Session: a.seal(t, forSession), Form: connector.Form{
-				URL: a.options.Address + "/method/" + a.seal(t, forMethod),
+				URL: a.options.AddressOf() + "/method/" + a.seal(t, forMethod),
 				Fields: []connector.Field{{Name: "threeDSMethodData", Value: encode(methodData{
 					ServerID: a.uuid(t, "server"), Notification: t.MethodReturn,
 				})}},
@@ -164,7 +164,7 @@ func (a *Acquirer) directory(t ticket, q areq) ares {
 		answer.Status = connector.Authenticated
 	default:
 		answer.Status = connector.InChallenge
-		answer.ACSURL = a.options.Address + "/challenge/" + a.seal(t, forChallenge)
+		answer.ACSURL = a.options.AddressOf() + "/challenge/" + a.seal(t, forChallenge)
 	}
 	p := a.proof(t, answer.Status, answer.Reason)
 	answer.ECI, answer.Value = p.ECI, p.Value

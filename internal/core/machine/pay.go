@@ -88,8 +88,12 @@ type RecordAnswer struct {
 	Audit  string
 }
 
-// PutOff notes that an operation's outcome is still not known.
-type PutOff struct{ Attempt }
+// PutOff notes that an operation's outcome is still not known. With Seen, the number of checks that the
+// caller saw, it changes nothing when there was another one since: of two who would ask after it, one does.
+type PutOff struct {
+	Attempt
+	Seen int64
+}
 
 // RecordSettlement notes that the acquirer paid Amount of a payment out, of which it kept Fee; of a refund,
 // that it kept Amount. Minor units.

@@ -145,7 +145,11 @@ func putOff(s *State, at Stamp, in Instruction, c PutOff) Outcome {
 	if !ok {
 		return Outcome{Reason: reject.PaymentNotFound}
 	}
-	out := s.finishPayment(in, p, payment.PutOff(p, o, at.At), "")
+	var change payment.Change
+	if c.Seen == 0 || c.Seen == o.Checks {
+		change = payment.PutOff(p, o, at.At)
+	}
+	out := s.finishPayment(in, p, change, "")
 	if out.Pay.Operation.ID == "" {
 		out.Pay.Operation = o
 	}

@@ -125,6 +125,10 @@ const (
 	OperationPending    Reason = "operation_pending"
 	AlreadyRefunded     Reason = "already_refunded"
 
+	// Of what it takes to begin a payment, decided before there is an instruction.
+	CardTokenNotFound Reason = "card_token_not_found"
+	AcquirerMissing   Reason = "acquirer_missing"
+
 	// Why a payment was not authorized, or a refund not done.
 	CardDeclined              Reason = "card_declined"
 	AuthenticationFailed      Reason = "authentication_failed"
@@ -247,6 +251,8 @@ var table = []Row{
 	{MandateNotDue, Refused, "The payer agreed to fewer payments than this; it is too early for the next."},
 	{OperationPending, InProgress, "The outcome of an earlier operation on it is not known yet."},
 	{AlreadyRefunded, Refused, "All that was captured has been refunded."},
+	{CardTokenNotFound, NotFound, "There is no such stored card."},
+	{AcquirerMissing, Busy, "Card payments cannot be made here yet: no acquirer is set up."},
 	{CardDeclined, Unpaid, "The bank declined."},
 	{AuthenticationFailed, Unpaid, "The payer was not authenticated."},
 	{AuthenticationAbandoned, Unpaid, "The payer did not finish 3-D Secure in time."},

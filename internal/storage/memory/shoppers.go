@@ -303,6 +303,13 @@ func (t *Tables) sealedOf(kind storage.SealedKind) map[string]storage.Sealed {
 				Fields: [][]byte{c.NumberSealed, c.HolderSealed},
 			}
 		}
+	case storage.SealedHeldCards:
+		for _, h := range t.Held {
+			found[h.ID] = storage.Sealed{
+				ID: h.ID, Merchant: h.Merchant, KeyID: h.KeyID, Indexes: []string{h.Print},
+				Fields: [][]byte{h.NumberSealed, h.HolderSealed},
+			}
+		}
 	case storage.SealedSessions:
 		for id, v := range rows.sessions {
 			found[id] = storage.Sealed{ID: id, Merchant: v.Merchant, KeyID: v.KeyID, Fields: [][]byte{v.Signer}}
@@ -327,6 +334,13 @@ func (t *Tables) putSealed(kind storage.SealedKind, v storage.Sealed) {
 		c := rows.cards[v.ID]
 		c.KeyID, c.Print, c.NumberSealed, c.HolderSealed = v.KeyID, v.Indexes[0], v.Fields[0], v.Fields[1]
 		rows.cards[v.ID] = copyCard(c)
+	case storage.SealedHeldCards:
+		for payment, h := range t.Held {
+			if h.ID == v.ID {
+				h.KeyID, h.Print, h.NumberSealed, h.HolderSealed = v.KeyID, v.Indexes[0], v.Fields[0], v.Fields[1]
+				t.Held[payment] = copyHeld(h)
+			}
+		}
 	case storage.SealedSessions:
 		s := rows.sessions[v.ID]
 		s.KeyID, s.Signer = v.KeyID, v.Fields[0]

@@ -12,6 +12,7 @@ import (
 	"plexy/internal/core/machine"
 	"plexy/internal/core/wallet"
 	"plexy/internal/merchant"
+	"plexy/internal/shopper"
 	"plexy/internal/storage"
 )
 
@@ -42,6 +43,7 @@ type Tables struct {
 	Bank         map[string]storage.BankRow // by id
 	Payments     Payments
 	Shoppers     shoppers
+	Held         map[string]shopper.Held // by payment
 
 	// What follows is computed from the rows above.
 	objects    []string            // keys of Journal, sorted
@@ -73,6 +75,7 @@ func newTables() *Tables {
 		Bank:         map[string]storage.BankRow{},
 		Payments:     newPayments(),
 		Shoppers:     newShoppers(),
+		Held:         map[string]shopper.Held{},
 	}
 	t.reindex()
 	return t

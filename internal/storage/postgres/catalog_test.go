@@ -24,7 +24,7 @@ var recordTables = []string{
 	"event_counters", "events", "event_progress", "webhook_endpoints", "deliveries", "delivery_attempts",
 	"test_clock", "endpoint_tellings", "event_floors", "sandbox_bank",
 	"login_codes", "login_rates", "log_ins", "languages", "messages", "tellings",
-	"shoppers", "card_tokens", "payment_sessions", "direct_keys",
+	"shoppers", "card_tokens", "payment_sessions", "direct_keys", "held_cards",
 }
 
 func connect(t *testing.T, url string) *pgx.Conn {

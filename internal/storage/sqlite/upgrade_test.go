@@ -86,9 +86,8 @@ func TestUpgradeFromTheFirstRelease(t *testing.T) {
 		t.Errorf("the wallets are %+v and %+v", kzt, usd)
 	}
 	m, err := s.Merchant(t.Context(), "mer_1")
-	want := merchant.Settings{
-		HoldMicros: 5_000_000, RejectRepeats: true, ApprovalMicros: merchant.Defaults().ApprovalMicros,
-	}
+	want := merchant.Defaults()
+	want.HoldMicros, want.RejectRepeats = 5_000_000, true
 	if err != nil || m.Settings != want {
 		t.Errorf("the merchant has settled %+v, %v; want %+v", m.Settings, err, want)
 	}

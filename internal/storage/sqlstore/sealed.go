@@ -22,6 +22,9 @@ func tableOf(kind storage.SealedKind) sealedTable {
 	case storage.SealedCards:
 		return sealedTable{"card_tokens", "merchant_id", []string{"print"},
 			[]string{"number_sealed", "holder_sealed"}}
+	case storage.SealedHeldCards:
+		return sealedTable{"held_cards", "merchant_id", []string{"print"},
+			[]string{"number_sealed", "holder_sealed"}}
 	case storage.SealedSessions:
 		return sealedTable{"payment_sessions", "merchant_id", nil, []string{"signer_sealed"}}
 	case storage.SealedDirectKeys:

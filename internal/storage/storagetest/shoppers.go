@@ -257,6 +257,9 @@ func sealedRecords(w *world) {
 		s.NameSealed = []byte("n")
 		w.ok(w.createShopper(s))
 		w.ok(w.AddCard(w.ctx, w.card("s1", "x"), 1))
+		held := shopper.Held{Card: w.card("s1", "x")}
+		held.Payment = w.uuid()
+		w.ok(w.HoldCard(w.ctx, held, 1))
 		w.ok(w.CreateSession(w.ctx, w.session(), 1))
 		k := shopper.DirectKey{ID: w.uuid(), Public: "PEM", KeyID: "vk_1", Private: []byte{1}, CreatedAt: w.now}
 		w.ok(w.AddDirectKey(w.ctx, k, 1, w.audit()))

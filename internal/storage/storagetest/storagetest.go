@@ -129,6 +129,7 @@ var cases = []struct {
 	{"shoppers newest first, by page", shopperLists},
 	{"a pair makes one shopper among racing ones", shopperRace},
 	{"cards", savedCards},
+	{"cards of payments that are not decided", heldCards},
 	{"sessions of the hosted page", sessions},
 	{"keys of direct payments", directKeys},
 	{"records are sealed anew unless they changed", sealedRecords},

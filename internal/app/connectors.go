@@ -1,0 +1,128 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"plexy/internal/acquiring"
+	"plexy/internal/acquiring/door"
+	"plexy/internal/config"
+	"plexy/internal/connector"
+	"plexy/internal/connector/sandbox"
+	"plexy/internal/connector/sandbox/acs"
+	"plexy/internal/server"
+)
+
+const (
+	// askEvery is how soon an operation that is due is asked after, and callBackEvery how soon a callback of
+	// the sandbox's acquirer that is due is sent.
+	askEvery      = time.Second
+	callBackEvery = time.Second
+	// clearEvery is how soon after their time payments are captured by themselves, given up, and links expire.
+	clearEvery = 5 * time.Second
+	// unknownEvery is how often the queue of unknown operations is measured, and unknownMost how far.
+	unknownEvery = 15 * time.Second
+	unknownMost  = 1000
+	// cutCallsAfter is how long a stop waits for acquirers; what they have not answered by then is unknown.
+	cutCallsAfter = 5 * time.Second
+)
+
+// connectors makes every acquirer that there is, and names the one of new payments, "" for none. It is the
+// only list of them. Payments of acquirers that are not in it any more stay as they are.
+func (s *Server) connectors() (all []connector.Connector, standard string, err error) {
+	cfg := s.app.Config
+	if s.app.test != nil { // it is a sandbox
+		s.bank = sandbox.New(sandbox.Options{
+			Books: s.app.Storage, Clock: s.app.clock, Key: s.app.master.BankKey(),
+			AddressOf: func() string { return s.publicURL() + acs.Path },
+			Latency:   cfg.SandboxLatency, Fault: s.app.fault,
+			Post: func(ctx context.Context, header func(string) string, body []byte) error {
+				return s.acquiring.Callback(ctx, sandbox.Name, header, body)
+			},
+		})
+		all = append(all, s.bank)
+	}
+	switch cfg.Acquirer {
+	case config.AcquirerNone:
+		s.log.Logger().Warn("no acquirer is set up: card payments are refused (setting acquirer)")
+		return all, "", nil
+	case config.AcquirerSandbox:
+		if s.bank == nil {
+			return nil, "", usage("acquirer: the sandbox's acquirer moves no money, so production cannot have it")
+		}
+		return all, sandbox.Name, nil
+	}
+	return nil, "", usage("acquirer: there is none called %q", cfg.Acquirer)
+}
+
+// startAcquiring builds what carries out card payments.
+func (s *Server) startAcquiring() error {
+	all, standard, err := s.connectors()
+	if err != nil {
+		return err
+	}
+	s.acquiring = acquiring.New(acquiring.Options{
+		Commit: s.committer, Keeper: s.app.Storage, Vaults: s.app.vaults, Clock: s.app.clock,
+		NewID: s.app.ids.UUID, Connectors: all, Default: standard, Log: s.log.Logger(),
+		Observe: func(call string, o connector.Outcome) { s.metrics.Call(call, o.String()) },
+	})
+	return nil
+}
+
+// stopAcquiring lets calls to acquirers finish for a while. The committer must still run.
+func (s *Server) stopAcquiring() {
+	ctx, cancel := context.WithTimeout(context.Background(), cutCallsAfter)
+	defer cancel()
+	s.acquiring.Close(ctx)
+}
+
+// acquirerMounts are the doors of acquirers: callbacks, and in a sandbox the bank's pages.
+func (s *Server) acquirerMounts() []server.Mount {
+	all := []server.Mount{{Path: door.Path, Door: door.Callbacks{Take: s.acquiring.Callback}}}
+	if s.bank != nil {
+		all = append(all, server.Mount{Path: acs.Path, Door: acs.Pages{Bank: s.bank}})
+	}
+	return all
+}
+
+// startPayments starts the background tasks of card payments.
+func (s *Server) startPayments(ctx context.Context, t *tasks) {
+	s.every(ctx, t, "ask after payments", askEvery, s.acquiring.AskDue)
+	s.every(ctx, t, "capture payments", clearEvery, s.acquiring.ClearDue)
+	s.every(ctx, t, "give up 3-D Secure", clearEvery, s.acquiring.AbandonDue)
+	s.every(ctx, t, "expire payment links", clearEvery, s.acquiring.ExpireDue)
+	s.every(ctx, t, "put held cards away", sweepEvery, s.acquiring.SweepCards)
+	if s.bank != nil {
+		s.every(ctx, t, "call back", callBackEvery, func(ctx context.Context) error {
+			s.bank.CallBack(ctx)
+			return nil
+		})
+	}
+	if s.app.Config.MetricsListen != "" {
+		s.every(ctx, t, "measure what is unknown", unknownEvery, s.measureUnknown)
+	}
+}
+
+// measureUnknown publishes size and age of the queue of unknown operations, and alarms about those that only
+// a person can help: the acquirer was asked for five days.
+func (s *Server) measureUnknown(ctx context.Context) error {
+	all, err := s.app.Storage.UnknownOperations(ctx, unknownMost)
+	if err != nil {
+		return fmt.Errorf("measure what is unknown: %w", err)
+	}
+	oldest, left := int64(0), 0
+	for _, u := range all {
+		oldest = max(oldest, s.app.clock.Now()-u.Operation.UnknownSince)
+		if u.Operation.NextCheckAt == 0 {
+			left++
+		}
+	}
+	s.metrics.Unknown(len(all), time.Duration(oldest)*time.Microsecond)
+	if left > 0 {
+		s.log.Logger().Error("payments wait for a person: plexy payments unknown", slog.String("alarm", "acquirer"),
+			slog.Int("operations", left))
+	}
+	return nil
+}

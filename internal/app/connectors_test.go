@@ -1,0 +1,161 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"plexy/internal/acquiring"
+	"plexy/internal/card"
+	"plexy/internal/clock"
+	"plexy/internal/config"
+	"plexy/internal/connector"
+	"plexy/internal/core/money"
+	"plexy/internal/core/payment"
+	"plexy/internal/core/reject"
+)
+
+func started(t *testing.T, cfg config.Config) *Server {
+	t.Helper()
+	cfg.Listen, cfg.MetricsListen = "127.0.0.1:0", "127.0.0.1:0"
+	s, err := Start(t.Context(), cfg, Output{Log: io.Discard, Banner: io.Discard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// cardRequest is a payment of 1,000 tiyn by a card.
+func cardRequest(t *testing.T, merchant, digits string) acquiring.Request {
+	t.Helper()
+	number, err := card.ParseNumber(digits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return acquiring.Request{
+		Facts:  payment.Facts{Merchant: merchant, Currency: money.KZT, Amount: 1_000, AutoClearing: true},
+		Card:   card.Card{Number: number, Expiry: card.Expiry{Year: 2031, Month: 1}},
+		Return: "http://127.0.0.1/back",
+	}
+}
+
+func post(t *testing.T, address string, form url.Values) (int, string) {
+	t.Helper()
+	answer, err := http.PostForm(address, form)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer.StatusCode, string(body)
+}
+
+// TestASandboxTakesCards: with the bank's pages, callbacks, the queue of what is unknown, and clearing by the
+// test clock.
+func TestASandboxTakesCards(t *testing.T) {
+	s := started(t, settingsOf(t, t.TempDir(), ""))
+	ctx := t.Context()
+	m, err := s.app.CreateMerchant(ctx, "Arai", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun, err := s.acquiring.Pay(ctx, cardRequest(t, m.MerchantID, "4111111111111111"))
+	if err != nil || begun.Step == nil || begun.Step.Kind != connector.Challenge {
+		t.Fatalf("%+v, %v", begun, err)
+	}
+	if !strings.HasPrefix(begun.Step.Form.URL, "http://"+s.Address()+"/acs/challenge/") {
+		t.Errorf("the bank's page is at %s", begun.Step.Form.URL)
+	}
+	form := url.Values{}
+	for _, f := range begun.Step.Form.Fields {
+		form.Set(f.Name, f.Value)
+	}
+	if status, page := post(t, begun.Step.Form.URL, form); status != 200 || !strings.Contains(page, "<form") {
+		t.Errorf("the bank's page answers %d %s", status, page)
+	}
+	if status, _ := post(t, "http://"+s.Address()+"/acquirers/sandbox/callback", nil); status != 401 {
+		t.Errorf("a callback that is not signed is answered with %d", status)
+	}
+
+	if _, err = s.app.SetMerchant(ctx, m.MerchantID, []string{"fault=acquirer:not_sent"}, ""); err == nil {
+		err = s.app.followSandbox(ctx)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	paid, err := s.acquiring.Pay(ctx, cardRequest(t, m.MerchantID, "4242424242424242"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if queue, err := s.app.UnknownOperations(ctx); err != nil || len(queue) != 1 ||
+		queue[0].TransactionID != paid.Payment.ID || queue[0].Amount != 1_000 || queue[0].Operation != "authorize" {
+		t.Errorf("the queue is %+v, %v", queue, err)
+	}
+	if err := s.measureUnknown(ctx); err != nil {
+		t.Error(err)
+	}
+	shown, err := s.app.CardPayment(ctx, paid.Payment.ID)
+	if err != nil || shown.Status != "3d" || len(shown.Operations) != 1 || !shown.Operations[0].Unknown {
+		t.Errorf("the payment is shown as %+v, %v", shown, err)
+	}
+	if _, err := s.app.CardPayment(ctx, "nothing"); !errors.Is(err, ErrRefused) {
+		t.Errorf("no payment is shown as %v", err)
+	}
+}
+
+// TestTheTestClockClears what the sandbox's acquirer holds.
+func TestTheTestClockClears(t *testing.T) {
+	s := started(t, settingsOf(t, t.TempDir(), ""))
+	ctx := t.Context()
+	m, err := s.app.CreateMerchant(ctx, "Arai", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := cardRequest(t, m.MerchantID, "4242424242424242")
+	r.SkipThreeDS = true
+	paid, err := s.acquiring.Pay(ctx, r)
+	if err != nil || paid.Payment.Status() != payment.StatusAuthorized {
+		t.Fatalf("%+v, %v", paid, err)
+	}
+	if _, err := s.app.SetTestClock(ctx, clock.Change{Advance: time.Hour}, ""); err != nil {
+		t.Fatal(err)
+	}
+	for p := paid.Payment; p.Status() != payment.StatusCharged; {
+		if !clock.Pause(ctx, 20*time.Millisecond) {
+			t.Fatal("it is not captured")
+		}
+		if p, err = s.app.Storage.AnyPayment(ctx, paid.Payment.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestProductionNeedsAnAcquirer: the pretend one stops the start, and without one no payment begins.
+func TestProductionNeedsAnAcquirer(t *testing.T) {
+	cfg := settingsOf(t, t.TempDir(), "")
+	cfg.Environment, cfg.EnvironmentGiven, cfg.Acquirer = config.Production, true, config.AcquirerSandbox
+	cfg.Listen = "127.0.0.1:0"
+	_, err := Start(context.Background(), cfg, Output{Log: io.Discard, Banner: io.Discard})
+	if !errors.Is(err, ErrUsage) {
+		t.Errorf("with the pretend acquirer: %v", err)
+	}
+	cfg.Acquirer = config.AcquirerNone
+	s := started(t, cfg)
+	done, err := s.acquiring.Pay(t.Context(), cardRequest(t, "mer_1", "4242424242424242"))
+	if err != nil || done.Reason != reject.AcquirerMissing {
+		t.Errorf("%+v, %v", done, err)
+	}
+}

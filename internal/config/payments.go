@@ -1,0 +1,44 @@
+package config
+
+import (
+	"errors"
+	"strconv"
+	"time"
+)
+
+// AcquirerNone is the setting acquirer of who takes no card payments; AcquirerSandbox the pretend one.
+const (
+	AcquirerNone    = "none"
+	AcquirerSandbox = "sandbox"
+)
+
+// maxLatency bounds what the pretend acquirer may take for an answer.
+const maxLatency = 10 * time.Second
+
+// paymentSettings are about card payments.
+var paymentSettings = []Setting{
+	{
+		Name:  "acquirer",
+		Usage: "who new card payments go to: sandbox (only in a sandbox, and the default there) or none",
+		set: func(c *Config, v string) error {
+			c.Acquirer = v
+			return oneOf(v, AcquirerSandbox, AcquirerNone)
+		},
+		get: func(c Config) string { return c.Acquirer },
+	},
+	{
+		Name: "sandbox_latency", Usage: "how long each answer of the sandbox's acquirer takes: 0 to 10s",
+		set: func(c *Config, v string) error {
+			d, err := time.ParseDuration(v)
+			if n, whole := strconv.Atoi(v); whole == nil && n == 0 {
+				d, err = 0, nil
+			}
+			if err != nil || d < 0 || d > maxLatency {
+				return errors.New("must be a duration from 0 to 10s, such as 50ms")
+			}
+			c.SandboxLatency = d
+			return nil
+		},
+		get: func(c Config) string { return c.SandboxLatency.String() },
+	},
+}
