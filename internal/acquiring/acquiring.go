@@ -65,6 +65,8 @@ type Result struct {
 	Reason reject.Reason
 	// Step is what the payer's browser must do next (Kind Method or Challenge); nil for nothing.
 	Step *connector.Step
+	// Proof is how 3-D Secure ended just now; nil when it did not. Of it only what Payment has is kept.
+	Proof *connector.Proof
 	// Replayed is set when the key was used before, for the same: nothing was begun, and the rest says how
 	// things are now. First is what it was used for, also when it meant something else then.
 	Replayed bool

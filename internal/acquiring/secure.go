@@ -297,12 +297,15 @@ func (a *Acquiring) finish(
 	p = out.Pay.Payment
 	if out.Pay.Operation.ID == "" {
 		a.decided(ctx, p)
-		return Result{Payment: p}, nil
+		return Result{Payment: p, Proof: &proof}, nil
 	}
+	told := &proof
 	if verdict != payment.Passed {
-		return a.authorize(ctx, w, p, out.Pay.Operation, nil)
+		told = nil
 	}
-	return a.authorize(ctx, w, p, out.Pay.Operation, &proof)
+	r, err := a.authorize(ctx, w, p, out.Pay.Operation, told)
+	r.Proof = &proof
+	return r, err
 }
 
 // GiveUp fails a payment whose payer has left 3-D Secure for good, such as to pay with another card. Once the

@@ -95,14 +95,28 @@ func (x *Exchange) Limit() context.Context { return x.server.limit() }
 // the function returned beside it.
 func (x *Exchange) Waiting(parent context.Context, by time.Duration) (context.Context, context.CancelFunc) {
 	by += x.server.options.HandleTimeout
-	control := http.NewResponseController(x.ResponseWriter)
-	until := clock.Time(clock.System{}.Now()).Add(by + x.server.options.HandleTimeout)
-	// Where there is no connection, as in a test, there is no deadline either.
-	_ = control.SetReadDeadline(until)
-	_ = control.SetWriteDeadline(until)
+	x.extend(by)
 	ctx, cancel := context.WithTimeout(parent, by)
 	forget := context.AfterFunc(x.server.running, cancel)
 	return ctx, func() { forget(); cancel() }
+}
+
+// Patiently lets the request take longer than others, by the given time and what handling one may take, and
+// returns a context that ends then: neither when the caller goes away nor when the server stops. The caller
+// must call the function returned beside it.
+func (x *Exchange) Patiently(parent context.Context, by time.Duration) (context.Context, context.CancelFunc) {
+	by += x.server.options.HandleTimeout
+	x.extend(by)
+	return context.WithTimeout(context.WithoutCancel(parent), by)
+}
+
+// extend moves the connection's deadlines for a request that takes so long, and a little for its answer.
+// Where there is no connection, as in a test, there is no deadline either.
+func (x *Exchange) extend(by time.Duration) {
+	control := http.NewResponseController(x.ResponseWriter)
+	until := clock.Time(clock.System{}.Now()).Add(by + x.server.options.HandleTimeout)
+	_ = control.SetReadDeadline(until)
+	_ = control.SetWriteDeadline(until)
 }
 
 // limit is a context that many requests share. No more join it once joining has ended.
