@@ -13,6 +13,7 @@ import (
 	"plexy/internal/connector/sandbox"
 	"plexy/internal/connector/sandbox/acs"
 	"plexy/internal/server"
+	"plexy/internal/vault"
 )
 
 const (
@@ -69,6 +70,14 @@ func (s *Server) startAcquiring() error {
 		Observe: func(call string, o connector.Outcome) { s.metrics.Call(call, o.String()) },
 	})
 	return nil
+}
+
+// padding is how merchants pad the cards that they encrypt for direct payments.
+func padding(cfg config.Config) vault.Padding {
+	if cfg.DirectPadding == config.PaddingPKCS1 {
+		return vault.PKCS1v15
+	}
+	return vault.OAEP
 }
 
 // stopAcquiring lets calls to acquirers finish for a while. The committer must still run.

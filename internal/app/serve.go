@@ -127,6 +127,7 @@ func (s *Server) start(ctx context.Context, cfg config.Config, out Output) (err 
 		Keys:  newKeyCache(s.app.Storage, s.app.machine, s.app.drops),
 		Clock: s.app.clock, Machine: s.app.machine,
 		FingerprintKey: s.app.master.FingerprintKey(), Rate: cfg.RateLimit,
+		Payments: s.app.Storage, Shoppers: s.app.Storage, Acquiring: s.acquiring, Padding: padding(cfg),
 	})
 	s.listener, err = server.Start(server.Options{
 		Listen: cfg.Listen, MetricsListen: cfg.MetricsListen, Door: door,

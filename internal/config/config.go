@@ -72,6 +72,8 @@ type Config struct {
 	Acquirer string
 	// SandboxLatency is how long each answer of the pretend acquirer takes.
 	SandboxLatency time.Duration
+	// DirectPadding is how merchants pad what they encrypt for direct payments: PaddingOAEP or PaddingPKCS1.
+	DirectPadding string
 	// File is the configuration file that was read, or "".
 	File string
 	// Test holds the hooks of the tests, from PLEXY_TEST_… variables; zero in any real run.
@@ -92,7 +94,7 @@ type Hooks struct {
 func Defaults() Config {
 	return Config{
 		Data: "./plexy-data", Listen: "127.0.0.1:8080", Environment: Sandbox, RateLimit: 1000,
-		KeepDeliveries: 30, LogLevel: "info", Acquirer: AcquirerNone,
+		KeepDeliveries: 30, LogLevel: "info", Acquirer: AcquirerNone, DirectPadding: PaddingOAEP,
 		Notify: Notify{GatewayBody: gatewayBody, GatewayHeader: "Authorization"},
 		ISO8583: ISO8583{Connections: 2, Timeout: 30 * time.Second, Echo: time.Minute,
 			Zone: time.FixedZone("UTC+05:00", 5*60*60)},

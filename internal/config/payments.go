@@ -12,6 +12,12 @@ const (
 	AcquirerSandbox = "sandbox"
 )
 
+// PaddingOAEP and PaddingPKCS1 are the values of the setting direct_padding.
+const (
+	PaddingOAEP  = "oaep"
+	PaddingPKCS1 = "pkcs1v15"
+)
+
 // maxLatency bounds what the pretend acquirer may take for an answer.
 const maxLatency = 10 * time.Second
 
@@ -40,5 +46,14 @@ var paymentSettings = []Setting{
 			return nil
 		},
 		get: func(c Config) string { return c.SandboxLatency.String() },
+	},
+	{
+		Name:  "direct_padding",
+		Usage: "how merchants pad what they encrypt for direct payments: oaep, or pkcs1v15 for old clients only",
+		set: func(c *Config, v string) error {
+			c.DirectPadding = v
+			return oneOf(v, PaddingOAEP, PaddingPKCS1)
+		},
+		get: func(c Config) string { return c.DirectPadding },
 	},
 }

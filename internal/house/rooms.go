@@ -62,8 +62,8 @@ var mayImport = map[string][]string{
 	"server":  {"clock", "id", "metric"},
 	"web":     {"access", "core/money", "locale", "server"},
 	"webhook": {"clock", "event", "sandbox", "storage", "view"},
-	"httpapi": {"access", "card", "clock", "commit", "core/", "customer", "event", "explain", "id", "merchant",
-		"sandbox", "server", "storage", "vault", "view", "webhook"},
+	"httpapi": {"access", "acquiring", "card", "clock", "commit", "connector", "core/", "customer", "event",
+		"explain", "id", "merchant", "sandbox", "server", "storage", "vault", "view", "webhook"},
 	"walletpage": {"access", "clock", "core/", "customer", "id", "locale", "merchant", "notify", "server",
 		"storage", "vault", "view", "web"},
 

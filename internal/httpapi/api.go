@@ -9,6 +9,7 @@ package httpapi
 
 import (
 	"context"
+	"sync"
 
 	"plexy/internal/access"
 	"plexy/internal/clock"
@@ -56,6 +57,13 @@ type Options struct {
 	NewID  func(prefix string) string
 	Keys   KeyFinder
 	Vaults Vaults
+	// Payments and Shoppers are what is known of card payments and of who pays.
+	Payments storage.Payments
+	Shoppers storage.Shoppers
+	// Acquiring carries out card payments.
+	Acquiring Acquiring
+	// Padding is how clients pad the cards that they encrypt for direct payments.
+	Padding vault.Padding
 	// Stem makes the first 24 characters of a transaction's ULID; see id.Maker.
 	Stem func() string
 	// Clock is the installation's, Machine the machine's, by which rates are counted: a sandbox has a time of
@@ -81,6 +89,7 @@ type API struct {
 	meanings *meanings
 	waiting  seats
 	dial     *sandbox.Striker // nil in production
+	opened   sync.Map         // keys of direct payments that were used: *vault.DirectKey by id
 }
 
 // New makes the door.

@@ -172,9 +172,8 @@ var notOverHTTP = []reject.Reason{
 // notYet are refusals about card payments whose routes are not there yet: each leaves the list with the
 // route that gives it.
 var notYet = []reject.Reason{
-	reject.PaymentNotFound, reject.LinkNotFound, reject.LinkReferenceExists, reject.LinkAlreadyPaid,
-	reject.LinkCancelled, reject.LinkBusy, reject.LinkExpired, reject.MandateNotFound, reject.MandateExpired,
-	reject.MandateNotDue, reject.OperationPending, reject.AlreadyRefunded,
+	reject.LinkReferenceExists, reject.LinkAlreadyPaid, reject.LinkCancelled, reject.LinkBusy,
+	reject.LinkExpired,
 }
 
 func TestTheFileAndTheTableOfReasonsAreTheSame(t *testing.T) {
@@ -333,6 +332,7 @@ func driveGood(t *testing.T, c *contract) {
 		}
 	}
 	driveWebhooks(t, c, r, driveEvents(t, r))
+	driveCards(t, c)
 }
 
 // driveEvents reads what the operations of the rig have left in the feed, and returns one event's id.
@@ -522,6 +522,8 @@ func (d drive) run(t *testing.T, c *contract) {
 		o.Commit, o.Rate, s.Ready = committer(d.decide), rate, ready
 		sandbox := newFakeSandbox(r.clock)
 		o.Sandbox = sandbox
+		o.Payments, o.Shoppers = drivenPayments{r.store, d}, drivenShoppers{r.store}
+		o.Acquiring = drivenAcquiring{d}
 		switch d.reason {
 		case reject.QueueFull:
 			sandbox.why = storage.ErrUnavailable
@@ -556,12 +558,18 @@ var driven = map[string]string{
 	"event_id":              "evt_01JDM3Z7V8H8Q2X9K0R1ABCD12_2",
 	"endpoint_id":           "whe_01JDM5B2N7R4T6V8X0Z1ABCD34",
 	"delivery_id":           "whd_01JDM5B2N7R4T6V8X0Z1ABCD34_0000000000004711",
+	"transaction_id":        "019a2a22-1b0d-7732-9672-134baf97b06c",
+	"payment_link_id":       "pl_019a2a21f46f706ea202a75adabcbb80",
+	"order_reference":       "ORDER-1",
 }
 
 // goodBody is what the route accepts.
 func (d drive) goodBody() string {
 	if strings.HasPrefix(d.path, "/v1/webhook-endpoints") {
 		return `{"url":"http://localhost:3000/hook","failed":true}` // each route ignores what is another's
+	}
+	if isOfCards(d.path) {
+		return d.cardBody()
 	}
 	return replaced("", "")
 }
@@ -593,6 +601,9 @@ func (d drive) spoil(q *ask) {
 		reject.MaxConcurrencyInvalid: `{"maxConcurrency":65}`, reject.ThinInvalid: `{"thin":1}`,
 		reject.APIVersionInvalid: `{"apiVersion":"2"}`,
 		reject.ReplayInvalid:     `{}`, reject.ClockInvalid: `{"advance":"a week"}`,
+	}
+	if isOfCards(d.path) && d.spoilCards(q) {
+		return
 	}
 	if body, ok := wrong[d.reason]; ok {
 		q.body = body

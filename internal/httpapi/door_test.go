@@ -223,6 +223,9 @@ func testIsolation(t *testing.T, r *rig) {
 		{"event_id", event.ID(tx, 1), "event_not_found"},
 		{"endpoint_id", endpoint, "webhook_endpoint_not_found"},
 		{"delivery_id", event.DeliveryID(endpoint, 1), "delivery_not_found"},
+		{"transaction_id", cardPaymentOf(t, r, "SECRET"), "payment_not_found"},
+		{"payment_link_id", "pl_019a2a21f46f706ea202a75adabcbb80", "payment_link_not_found"},
+		{"order_reference", "SECRET", "payment_not_found"},
 	}
 	look := func() (all string) {
 		for _, path := range []string{
@@ -247,8 +250,8 @@ func testIsolation(t *testing.T, r *rig) {
 			testIsolationOf(t, r, route, foreign, own)
 		}
 	}
-	if asked != 14 {
-		t.Errorf("%d routes have an id, want 14", asked)
+	if asked != 21 {
+		t.Errorf("%d routes have an id, want 21", asked)
 	}
 	testIsolationOfLists(t, r, own, foreign[1].id)
 	if after := look(); after != before {

@@ -40,10 +40,11 @@ var answers = [...]answerOf{
 	reject.Limited:         {http.StatusTooManyRequests, 1, "apiError", true},
 	reject.Busy:            {http.StatusServiceUnavailable, 1, "apiError", true},
 	reject.Internal:        {http.StatusInternalServerError, 2, "apiError", false},
-	// A declined authorize and an unpaid payment are transactions and not errors; the classes have an answer
-	// so that none is missing, and it is the one for "our fault".
+	// What the acquirer refused to do with a payment. A payment that was not authorized is no error.
+	reject.Unpaid: {http.StatusUnprocessableEntity, 5, "validationError", false},
+	// A declined authorize is a transaction and not an error; the class has an answer so that none is missing,
+	// and it is the one for "our fault".
 	reject.Declined: {http.StatusInternalServerError, 2, "apiError", false},
-	reject.Unpaid:   {http.StatusInternalServerError, 2, "apiError", false},
 }
 
 // Header values shared by all answers. Nobody may change them.
@@ -117,6 +118,12 @@ func sourceOf(r reject.Reason) string {
 	case reject.TransactionNotFound, reject.TransactionFailed, reject.TransactionPending,
 		reject.HoldExpired, reject.NothingRemaining, reject.NothingCaptured:
 		return "wallet_transaction_id"
+	case reject.PaymentNotFound, reject.OperationPending, reject.AlreadyRefunded:
+		return "transaction_id"
+	case reject.MandateNotFound, reject.MandateExpired, reject.MandateNotDue:
+		return "recurring.parentTransactionId"
+	case reject.CardTokenNotFound:
+		return "cardData.tokenId"
 	}
 	return "server"
 }
@@ -128,14 +135,25 @@ func refusal(o machine.Outcome, requestID string) machine.Reply {
 	if row.Class == reject.Declined {
 		row = reject.Of(reject.InternalError)
 	}
-	if o.Reason == reject.IdempotencyKeyReused && o.First.At != 0 {
-		at := clock.Time(o.First.At).Format(view.TimeLayout)
-		row.Message = "This Idempotency-Key was used for a different request at " + at + "."
+	if o.Reason == reject.IdempotencyKeyReused {
+		if message := reused(o.First.At).message; message != "" {
+			row.Message = message
+		}
 	}
 	return machine.Reply{
 		Status: answers[row.Class].status,
 		Body:   appendError(nil, row, sourceOf(o.Reason), requestID),
 	}
+}
+
+// reused is the problem that a key was used for something else at a time; 0 when that is not known.
+func reused(at int64) problem {
+	p := problem{reason: reject.IdempotencyKeyReused, source: "Idempotency-Key"}
+	if at != 0 {
+		p.message = "This Idempotency-Key was used for a different request at " +
+			clock.Time(at).Format(view.TimeLayout) + "."
+	}
+	return p
 }
 
 // answer writes the outcome of an instruction.

@@ -168,6 +168,7 @@ func newRigOn(t testing.TB, store storage.Storage, changes ...change) *rig {
 
 	r.hooks, r.news = must(webhook.NewKey(master.WebhookKey()))(t), &news{next: make(chan struct{})}
 	o := httpapi.Options{
+		Payments: r.store, Shoppers: r.store,
 		Reader: r.store, Keys: r.store, Vaults: r.vaults, Stem: r.stem, Clock: r.clock, Machine: r.clock,
 		FingerprintKey: master.FingerprintKey(), Messages: r.store,
 		Outbox: r.store, News: r.news.wait, Webhooks: r.hooks, NewID: r.ids.New,

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"plexy/internal/core/machine"
 	"plexy/internal/core/reject"
@@ -33,6 +34,9 @@ type Route struct {
 	Waits       bool // whether it may wait for news
 	Sandbox     bool // whether it exists in a sandbox only
 	Open        bool // whether it needs no API key: it tells what is in the documentation
+	Bare        bool // whether no body at all is one, too: then nobody asks what type it is
+	Tail        bool // whether the last id is all that follows, slashes as well
+	Bank        bool // whether it may wait for a bank: it has longer, and goes on when its caller has gone
 
 	// Operation is the route's name on the fault dial of a sandbox; "" where there is none.
 	Operation string
@@ -81,6 +85,7 @@ func init() { // not an initializer: the handlers lead back to the table
 			serve: (*API).outbox},
 	}
 	routes = append(routes, endpointRoutes()...)
+	routes = append(routes, paymentRoutes()...)
 }
 
 // matcher is a Route cut at its ids, so that matching allocates nothing.
@@ -103,6 +108,9 @@ func matchers(sandbox bool) []matcher {
 // segment is an id in a template.
 var segment = regexp.MustCompile(`\{[a-z_]+\}`)
 
+// bankWait is how long a request may wait for a bank besides the time that others have.
+const bankWait = 10 * time.Second
+
 // maxIDs is how many ids a template has at most.
 const maxIDs = 2
 
@@ -118,7 +126,7 @@ func (m *matcher) match(path string) (ids [maxIDs]string, ok bool) {
 			break
 		}
 		end := strings.IndexByte(path, '/')
-		if end < 0 {
+		if end < 0 || m.Tail && i == len(m.literals)-2 {
 			end = len(path)
 		}
 		if end == 0 {
@@ -140,6 +148,9 @@ func (a *API) route(r *http.Request) (found *matcher, ids [maxIDs]string, allow 
 		}
 		if m.Method == r.Method {
 			return m, matched, ""
+		}
+		if strings.Contains(allow, m.Method) { // a fixed name and an id may stand at the same place
+			continue
 		}
 		if allow != "" {
 			allow += ", "
@@ -166,6 +177,10 @@ func (a *API) Serve(x *server.Exchange, r *http.Request) {
 	defer c.leave()
 	c.Exchange, c.request, c.route, c.id, c.subID = x, r, &m.Route, ids[0], ids[1]
 	switch {
+	case m.Bank:
+		ctx, cancel := x.Patiently(r.Context(), bankWait)
+		defer cancel()
+		c.ctx = ctx
 	case m.Body:
 		c.ctx = x.Limit() // an instruction goes on when its caller has gone
 	case m.Waits:

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"plexy/internal/acquiring"
 	"plexy/internal/commit"
 	"plexy/internal/core/journal"
 	"plexy/internal/core/machine"
@@ -118,16 +119,23 @@ func (c *call) instruction(fingerprint [32]byte) machine.Instruction {
 
 // finish answers with the outcome of an instruction, or with why there is none.
 func (c *call) finish(o machine.Outcome, err error) {
-	switch {
-	case err == nil:
+	if err == nil {
 		c.answer(&o)
+		return
+	}
+	c.undone(err)
+}
+
+// undone answers why there is no outcome.
+func (c *call) undone(err error) {
+	switch {
 	case errors.Is(err, commit.ErrInProgress):
 		refuse(c.Exchange, problem{
 			reason: reject.IdempotencyInProgress, source: sourceOf(reject.IdempotencyInProgress),
 		})
 	case errors.Is(err, commit.ErrUnknown):
 		c.trouble(err, reject.OutcomeUnknown)
-	case errors.Is(err, commit.ErrBusy), errors.Is(err, commit.ErrClosed):
+	case errors.Is(err, commit.ErrBusy), errors.Is(err, commit.ErrClosed), errors.Is(err, acquiring.ErrBusy):
 		c.trouble(err, reject.QueueFull)
 	default:
 		c.trouble(err, reject.InternalError)

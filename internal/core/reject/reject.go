@@ -74,6 +74,12 @@ const (
 	EventsSwept           Reason = "events_swept"
 	FormatInvalid         Reason = "format_invalid"
 	CardNumberForbidden   Reason = "card_number_forbidden"
+
+	FieldInvalid     Reason = "field_invalid"
+	CardInvalid      Reason = "card_data_invalid"
+	PageInvalid      Reason = "page_invalid"
+	SizeInvalid      Reason = "size_invalid"
+	CustomerNotFound Reason = "customer_not_found"
 )
 
 // Refusals of the machine, in order of precedence.
@@ -214,6 +220,11 @@ var table = []Row{
 	{FaultInvalid, Invalid, "Plexy-Fault must be the name of a fault of the sandbox, or none."},
 	{EventsSwept, Gone, "Events of this age are not kept."},
 	{FormatInvalid, Invalid, "format must be json or csv."},
+	{FieldInvalid, Invalid, "A field is missing, or is not what it must be."},
+	{CardInvalid, Invalid, "A field of the card is missing, or does not decrypt to what belongs there."},
+	{PageInvalid, Invalid, "page must be an integer from 1, and page times size at most what the list allows."},
+	{SizeInvalid, Invalid, "size must be an integer from 1 to 100."},
+	{CustomerNotFound, NotFound, "There is no such customer."},
 	{IdempotencyKeyReused, Refused, "This Idempotency-Key was used for a different request."},
 	{IdempotencyInProgress, InProgress, "A request with this Idempotency-Key is still being decided."},
 	{TransactionNotFound, NotFound, "There is no such wallet transaction."},
