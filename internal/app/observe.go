@@ -76,6 +76,14 @@ func kind(c machine.Command) string {
 		return "approval"
 	case machine.Rebind:
 		return "rebind"
+	case machine.Remember:
+		return "remember"
+	case machine.CreateLink:
+		return "create_link"
+	case machine.CancelLink:
+		return "cancel_link"
+	case machine.SetLinkExpiry:
+		return "set_link_expiry"
 	}
 	return cardKind(c)
 }

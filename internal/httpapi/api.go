@@ -9,6 +9,7 @@ package httpapi
 
 import (
 	"context"
+	"sync"
 
 	"plexy/internal/access"
 	"plexy/internal/clock"
@@ -56,6 +57,14 @@ type Options struct {
 	NewID  func(prefix string) string
 	Keys   KeyFinder
 	Vaults Vaults
+	// Payments and Shoppers are what is known of card payments and of who pays.
+	Payments storage.Payments
+	Shoppers storage.Shoppers
+	// NewUUID makes a UUIDv7 on the installation's clock.
+	NewUUID func() string
+	// PublicURL is where people reach the pages, without a slash at the end. It is asked when it is needed: a
+	// server learns its own port when it begins to listen.
+	PublicURL func() string
 	// Stem makes the first 24 characters of a transaction's ULID; see id.Maker.
 	Stem func() string
 	// Clock is the installation's, Machine the machine's, by which rates are counted: a sandbox has a time of
@@ -81,6 +90,7 @@ type API struct {
 	meanings *meanings
 	waiting  seats
 	dial     *sandbox.Striker // nil in production
+	making   sync.Mutex       // held while the first key of direct payments is made
 }
 
 // New makes the door.

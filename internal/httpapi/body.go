@@ -51,7 +51,9 @@ func (c *call) receive() problem {
 }
 
 // bodiless reports whether no body was sent where none is needed: then nobody asks what type it is.
-func (c *call) bodiless() bool { return c.route.Idempotency == Ignored && c.body.buffer.Len() == 0 }
+func (c *call) bodiless() bool {
+	return (c.route.Idempotency == Ignored || c.route.Bare) && c.body.buffer.Len() == 0
+}
 
 // read takes the whole body, or errTooLarge. length is the announced length, -1 when it is not known.
 func (b *body) read(from io.Reader, length int64) error {

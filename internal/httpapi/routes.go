@@ -33,6 +33,8 @@ type Route struct {
 	Waits       bool // whether it may wait for news
 	Sandbox     bool // whether it exists in a sandbox only
 	Open        bool // whether it needs no API key: it tells what is in the documentation
+	Bare        bool // whether no body at all is one, too: then nobody asks what type it is
+	Tail        bool // whether the last id is all that follows, slashes as well
 
 	// Operation is the route's name on the fault dial of a sandbox; "" where there is none.
 	Operation string
@@ -81,6 +83,12 @@ func init() { // not an initializer: the handlers lead back to the table
 			serve: (*API).outbox},
 	}
 	routes = append(routes, endpointRoutes()...)
+	routes = append(routes, linkRoutes()...)
+	routes = append(routes, customerRoutes()...)
+	routes = append(routes,
+		Route{Method: http.MethodGet, Template: "/v1/keys", serve: (*API).directKey},
+		Route{Method: http.MethodPost, Template: "/v1/payment-sessions", Idempotency: Honoured, Body: true,
+			serve: (*API).createSession})
 }
 
 // matcher is a Route cut at its ids, so that matching allocates nothing.
@@ -118,7 +126,7 @@ func (m *matcher) match(path string) (ids [maxIDs]string, ok bool) {
 			break
 		}
 		end := strings.IndexByte(path, '/')
-		if end < 0 {
+		if end < 0 || m.Tail && i == len(m.literals)-2 {
 			end = len(path)
 		}
 		if end == 0 {
@@ -140,6 +148,9 @@ func (a *API) route(r *http.Request) (found *matcher, ids [maxIDs]string, allow 
 		}
 		if m.Method == r.Method {
 			return m, matched, ""
+		}
+		if strings.Contains(allow, m.Method) { // a fixed name and an id may stand at the same place
+			continue
 		}
 		if allow != "" {
 			allow += ", "
