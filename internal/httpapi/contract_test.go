@@ -179,7 +179,7 @@ var notOverHTTP = []reject.Reason{
 // route that gives it.
 var notYet = []reject.Reason{
 	reject.PaymentNotFound, reject.MandateNotFound, reject.MandateExpired, reject.MandateNotDue,
-	reject.OperationPending, reject.AlreadyRefunded,
+	reject.OperationPending, reject.AlreadyRefunded, reject.AcquirerMissing,
 }
 
 func TestTheFileAndTheTableOfReasonsAreTheSame(t *testing.T) {

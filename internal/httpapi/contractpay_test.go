@@ -176,9 +176,15 @@ func driveCustomers(t *testing.T, c *contract, r *rig) {
 	}
 }
 
+// Embedded under other names than those of their own methods.
+type (
+	paymentRows = storage.Payments
+	shopperRows = storage.Shoppers
+)
+
 // noPayments is a database that cannot be read; without a why, reading panics.
 type noPayments struct {
-	storage.Payments
+	paymentRows
 	why error
 }
 
@@ -206,7 +212,7 @@ func (n noPayments) Payments(context.Context, storage.PaymentQuery) ([]payment.P
 
 // noShoppers is the same for customers, sessions and keys.
 type noShoppers struct {
-	storage.Shoppers
+	shopperRows
 	why error
 }
 
@@ -226,7 +232,7 @@ func (n noShoppers) DirectKeys(context.Context) ([]shopper.DirectKey, error) { r
 
 // noShopperChanges can be read and not changed.
 type noShopperChanges struct {
-	storage.Shoppers
+	shopperRows
 	why error
 }
 
@@ -234,4 +240,24 @@ func (n noShopperChanges) DeleteCard(context.Context, string, string, int64) err
 
 func (n noShopperChanges) AddDirectKey(context.Context, shopper.DirectKey, int64, machine.Audit) error {
 	return n.why
+}
+
+// noReplyShows looks for texts in the stored replies.
+func noReplyShows(t *testing.T, texts ...string) func(context.Context, storage.Books) error {
+	return func(ctx context.Context, b storage.Books) error {
+		n := 0
+		err := b.Replies(ctx, func(_ machine.ReplyKey, s machine.Stored) error {
+			n++
+			for _, text := range texts {
+				if strings.Contains(string(s.Reply.Body), text) {
+					t.Errorf("a stored reply shows %q", text)
+				}
+			}
+			return nil
+		})
+		if n == 0 {
+			t.Error("no reply is stored")
+		}
+		return err
+	}
 }
