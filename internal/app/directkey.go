@@ -10,7 +10,8 @@ import (
 	"plexy/internal/storage"
 )
 
-// directKeyOverlap is how long what was encrypted under a retired key is still read: 24 hours, in microseconds.
+// directKeyOverlap is how long what was encrypted under a retired key is still read: 24 hours, in
+// microseconds.
 const directKeyOverlap = int64(24 * time.Hour / time.Microsecond)
 
 // DirectKey is a key of direct payments as staff see it.

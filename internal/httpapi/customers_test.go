@@ -19,7 +19,8 @@ import (
 
 const customersPath = "/v1/customers"
 
-const somebody = `{"email":"Payer@Example.com","phone":"8 701 123 45 67","name":"Айгерим","metadata":{"vip":true}}`
+const somebody = `{"email":"Payer@Example.com","phone":"8 701 123 45 67","name":"Айгерим",` +
+	`"metadata":{"vip":true}}`
 
 func (r *rig) customer(body, key string) *answer {
 	q := ask{"POST", customersPath, r.shop, body, nil}
@@ -33,8 +34,8 @@ func TestCustomers(t *testing.T) { onEveryStore(t, testCustomers) }
 
 func testCustomers(t *testing.T, r *rig) {
 	made := r.customer(somebody, "k")
-	want := `{"id":"` + made.text("id") + `","email":"payer@example.com","phone":"+77011234567","name":"Айгерим",` +
-		`"metadata":{"vip":true},"createdAt":"2026-02-19T10:18:58.123456Z"}`
+	want := `{"id":"` + made.text("id") + `","email":"payer@example.com","phone":"+77011234567",` +
+		`"name":"Айгерим","metadata":{"vip":true},"createdAt":"2026-02-19T10:18:58.123456Z"}`
 	if made.status != 201 || made.body != want || !id.IsUUID(made.text("id")) {
 		t.Fatalf("made: %d\n%s\nwant\n%s", made.status, made.body, want)
 	}
@@ -75,7 +76,8 @@ func testCustomers(t *testing.T, r *rig) {
 	}
 	for _, path := range []string{"/" + made.text("id"), "/x", "/" + driven["customer_id"]} {
 		for _, rest := range []string{"", "/card-tokens", "/transactions"} {
-			if a := r.do(ask{"GET", customersPath + path + rest, r.rival, "", nil}); a.reason() != "customer_not_found" {
+			a := r.do(ask{"GET", customersPath + path + rest, r.rival, "", nil})
+			if a.reason() != "customer_not_found" {
 				t.Errorf("%s of another: %d %s", path+rest, a.status, a.body)
 			}
 		}
@@ -94,7 +96,8 @@ func testCustomers(t *testing.T, r *rig) {
 func TestBadCustomers(t *testing.T) {
 	r := newRig(t)
 	for reason, members := range map[reject.Reason][]string{
-		reject.EmailInvalid:        {`"email":null`, `"email":""`, `"email":"a b@c"`, `"email":5`, `"email":["a@b.kz"]`},
+		reject.EmailInvalid: {`"email":null`, `"email":""`, `"email":"a b@c"`, `"email":5`,
+			`"email":["a@b.kz"]`},
 		reject.ContactPhoneInvalid: {`"phone":null`, `"phone":""`, `"phone":"123"`, `"phone":77011234567`},
 		reject.NameInvalid:         {`"name":""`, `"name":5`, `"name":"` + strings.Repeat("я", 129) + `"`},
 		reject.MetadataInvalid:     {`"metadata":1`, `"metadata":{"x":"` + strings.Repeat("x", 4096) + `"}`},
@@ -151,15 +154,16 @@ func testCardTokens(t *testing.T, r *rig) {
 		r.card(t, owner, tokens[len(tokens)-1])
 	}
 	token := func(id string) string {
-		return `{"id":"` + id + `","cardScheme":"visa","last4":"1111","cardMask":"******1111","cardExpiryDate":"07/29",` +
-			`"createdAt":"2026-02-19T10:18:58.123456Z"}`
+		return `{"id":"` + id + `","cardScheme":"visa","last4":"1111","cardMask":"******1111",` +
+			`"cardExpiryDate":"07/29","createdAt":"2026-02-19T10:18:58.123456Z"}`
 	}
 	path := customersPath + "/" + one + "/card-tokens"
 	if a := r.get(path); a.body != `{"data":[`+token(tokens[1])+`,`+token(tokens[0])+`]}` {
 		t.Errorf("tokens: %s", a.body)
 	}
 	for _, q := range []ask{
-		{method: "DELETE", path: path + "/" + tokens[2], key: r.shop}, {method: "DELETE", path: path + "/x", key: r.shop},
+		{method: "DELETE", path: path + "/" + tokens[2], key: r.shop},
+		{method: "DELETE", path: path + "/x", key: r.shop},
 		{method: "DELETE", path: path + "/" + driven["token_id"], key: r.shop},
 	} {
 		if a := r.do(q); a.status != 404 || a.reason() != "card_token_not_found" || a.text("source") != "token_id" {
@@ -180,7 +184,8 @@ func testCardTokens(t *testing.T, r *rig) {
 	if a := r.get(path); a.body != `{"data":[`+token(tokens[1])+`]}` {
 		t.Errorf("tokens after it: %s", a.body)
 	}
-	if card := must(r.store.Card(t.Context(), r.shopID, tokens[0]))(t); card.NumberSealed != nil || card.DeletedAt == 0 {
+	card := must(r.store.Card(t.Context(), r.shopID, tokens[0]))(t)
+	if card.NumberSealed != nil || card.DeletedAt == 0 {
 		t.Errorf("what is left of the card: %+v", card)
 	}
 }
@@ -199,7 +204,8 @@ func testTransactionsOfCustomers(t *testing.T, r *rig) {
 	path := customersPath + "/" + one + "/transactions"
 	a := r.get(path + "?page=2&size=2")
 	if a.status != 200 || a.number("total") != 3 || strings.Count(a.body, `"transactionId"`) != 1 ||
-		!strings.Contains(a.body, `"transactionId":"`+made[0]+`"`) || !strings.Contains(a.body, `"amount":126.27,`) ||
+		!strings.Contains(a.body, `"transactionId":"`+made[0]+`"`) ||
+		!strings.Contains(a.body, `"amount":126.27,`) ||
 		!strings.Contains(a.body, `"status":"TRANSACTION_STATUS_CREATED"`) {
 		t.Errorf("the oldest: %d %s", a.status, a.body)
 	}
@@ -238,11 +244,12 @@ func testDirectKeys(t *testing.T, r *rig) {
 }
 
 // pluginSession is what the plug-in for WooCommerce sends (clients-contract.md §3).
-const pluginSession = `{"terminalId":"5e9f8f8f-9d9e-9e9d-9e9f-8f8f8f9d9e9f","transactionType":"auth","locale":"en-gb",` +
-	`"urls":{"cancel":"https://shop.example/cart","success":"https://shop.example/thanks?o=1&k=\u00e9",` +
+const pluginSession = `{"terminalId":"5e9f8f8f-9d9e-9e9d-9e9f-8f8f8f9d9e9f","transactionType":"auth",` +
+	`"locale":"en-gb","urls":{"cancel":"https://shop.example/cart","success":"https://shop.example/thanks?o=1&k=\u00e9",` +
 	`"failure":"","callback":"https://shop.example/wp-json/plexypay/callback"},"customerDetails":{"accountId":7,` +
 	`"email":"payer@example.com","deliveryAddress":[],"billingAddress":{"firstName":"A"}},"orderDetails":` +
-	`{"description":"Order","orderReference":"1001","cartReference":null,"amount":126.27,"currency":"KZT","items":[]}}`
+	`{"description":"Order","orderReference":"1001","cartReference":null,"amount":126.27,"currency":"KZT",` +
+	`"items":[]}}`
 
 func TestPaymentSessions(t *testing.T) { onEveryStore(t, testPaymentSessions) }
 
@@ -279,7 +286,8 @@ func testPaymentSessions(t *testing.T, r *rig) {
 	}
 	s.KeyID, s.Signer = "", nil
 	want := shopper.Session{
-		ID: sessionID, Merchant: r.shopID, Link: link, Type: "auth", Locale: "en-gb", Amount: 12_627, Currency: "KZT",
+		ID: sessionID, Merchant: r.shopID, Link: link, Type: "auth", Locale: "en-gb", Amount: 12_627,
+		Currency: "KZT",
 		Terminal: "5e9f8f8f-9d9e-9e9d-9e9f-8f8f8f9d9e9f", OrderReference: "1001", Description: "Order",
 		SuccessURL: "https://shop.example/thanks?o=1&k=é", CancelURL: "https://shop.example/cart",
 		CallbackURL: "https://shop.example/wp-json/plexypay/callback", CreatedAt: noon, ExpiresAt: noon + 30*day,
@@ -306,8 +314,8 @@ func TestBadPaymentSessions(t *testing.T) {
 		reject.URLInvalid: {`"urls":"x"`, `"urls":{"success":"x"}`, `"urls":{"cancel":5}`,
 			`"urls":{"callback":"http://169.254.169.254/"}`},
 		reject.BodyInvalid: {`"orderDetails":5`},
-		reject.AmountInvalid: {`"amount":0`, `"amount":126.275`, `"amount":"126.27"`, `"amount":1e2`, `"amount":null`,
-			`"amount":-5`},
+		reject.AmountInvalid: {`"amount":0`, `"amount":126.275`, `"amount":"126.27"`, `"amount":1e2`,
+			`"amount":null`, `"amount":-5`},
 		reject.CurrencyInvalid:       {`"currency":"kzt"`, `"orderDetails":null`, `"orderDetails":[]`},
 		reject.DescriptionInvalid:    {`"description":5`},
 		reject.OrderReferenceInvalid: {`"orderReference":""`, `"cartReference":5`},

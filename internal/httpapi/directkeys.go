@@ -7,8 +7,8 @@ import (
 	"plexy/internal/view"
 )
 
-// directKey answers GET /v1/keys: the newest key under which cards of direct payments are encrypted. The first
-// one is made when it is first asked for.
+// directKey answers GET /v1/keys: the newest key under which cards of direct payments are encrypted. The
+// first one is made when it is first asked for.
 func (a *API) directKey(c *call) {
 	key, err := a.newestDirectKey(c)
 	if err != nil {

@@ -79,7 +79,9 @@ func (a *API) takeLink(m members, w *wantedLink) problem {
 			w.amount, ok = parseDigits(raw)
 			return ok && w.amount > 0
 		}},
-		{"currency", reject.CurrencyInvalid, func(raw jsontext.Value) bool { return takeCurrency(raw, &w.currency) }},
+		{"currency", reject.CurrencyInvalid, func(raw jsontext.Value) bool {
+			return takeCurrency(raw, &w.currency)
+		}},
 		{"description", reject.DescriptionInvalid, func(raw jsontext.Value) bool {
 			return takeText(raw, &w.description, maxDescription)
 		}},
@@ -100,7 +102,9 @@ func (a *API) takeLink(m members, w *wantedLink) problem {
 			w.shopper, ok = stringOf(raw)
 			return ok && (w.shopper == "" || id.IsUUID(w.shopper))
 		}},
-		{"recurring", reject.RecurringInvalid, func(raw jsontext.Value) bool { return takeRecurring(raw, &w.recurring) }},
+		{"recurring", reject.RecurringInvalid, func(raw jsontext.Value) bool {
+			return takeRecurring(raw, &w.recurring)
+		}},
 		{"autoClearing", reject.AutoClearingInvalid, func(raw jsontext.Value) bool {
 			return absent(raw) || takeBool(raw, &w.autoClearing)
 		}},

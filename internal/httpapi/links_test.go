@@ -71,14 +71,15 @@ func (r *rig) linkAt(method, link, path, body string) *answer {
 func TestTheLifeOfALink(t *testing.T) { onEveryStore(t, testTheLifeOfALink) }
 
 func testTheLifeOfALink(t *testing.T, r *rig) {
-	made := r.link(t, `{"amount":2200000,"currency":"KZT","description":"Оплата \"заказа\" №42","orderReference":`+
-		`"INV/2026 №1","expiresAt":"2026-02-20T10:00:00.000Z","metadata":{"successUrl":"https://x/ok","callbackUrl":"",`+
+	made := r.link(t, `{"amount":2200000,"currency":"KZT","description":"Оплата \"заказа\" №42",`+
+		`"orderReference":"INV/2026 №1","expiresAt":"2026-02-20T10:00:00.000Z","metadata":{"successUrl":"https://x/ok","callbackUrl":"",`+
 		` "shopId":9007199254740993,"nested":{"b":[1.50,null]}},"recurring":{"type":"cof_initial","frequency":30,`+
 		`"expiry":"2027-03-14T00:00:00Z","parentTransactionId":"x"},"validation":false,"customerId":null,"more":1}`)
 	link := made.text("id")
 	form := func(status, expires, updated string) string {
 		return `{"id":"` + link + `","url":"https://pay.example/` + link + `","status":"` + status + `","amount":2200000,` +
-			`"currency":"KZT","description":"Оплата \"заказа\" №42","orderReference":"INV/2026 №1","customerId":null,` +
+			`"currency":"KZT","description":"Оплата \"заказа\" №42","orderReference":"INV/2026 №1",` +
+			`"customerId":null,` +
 			`"expiresAt":"` + expires + `","createdAt":"2026-02-19T10:18:58.123456Z","updatedAt":"` + updated + `",` +
 			`"metadata":{"successUrl":"https://x/ok","callbackUrl":"","shopId":9007199254740993,` +
 			`"nested":{"b":[1.50,null]}},"recurring":{"type":"cof_initial","expiry":"2027-03-14T00:00:00.000000Z",` +
@@ -118,10 +119,11 @@ func testTheLifeOfALink(t *testing.T, r *rig) {
 		t.Errorf("the same reference: %d %s", a.status, a.body)
 	}
 	for range 2 {
-		a = r.link(t, `{"amount":1,"currency":"USD","metadata":[],"recurring":[],"expiresAt":null,"autoClearing":false}`)
+		a = r.link(t, `{"amount":1,"currency":"USD","metadata":[],"recurring":[],"expiresAt":null,`+
+			`"autoClearing":false}`)
 	}
-	if a.body == "" || a.fields["orderReference"] != nil || a.fields["expiresAt"] != nil || a.fields["recurring"] != nil ||
-		a.fields["autoClearing"] != false || a.text("description") != "" {
+	if a.body == "" || a.fields["orderReference"] != nil || a.fields["expiresAt"] != nil ||
+		a.fields["recurring"] != nil || a.fields["autoClearing"] != false || a.text("description") != "" {
 		t.Errorf("a link with nothing in it: %s", a.body)
 	}
 }
@@ -216,7 +218,8 @@ func testLinksThatArePaid(t *testing.T, r *rig) {
 		`{"status":"paid","currency":"KZT","count":1,"amount":500}]}`
 	for query, want := range map[string]string{
 		"": want, "?createdFrom=2026-02-19T10:18:58.123456Z": want, "?createdTo=2026-02-19T10:18:58.123457Z": want,
-		"?createdFrom=2026-02-19T10:18:58.123457Z": `{"items":[]}`, "?createdTo=1960-01-01T00:00:00Z": `{"items":[]}`,
+		"?createdFrom=2026-02-19T10:18:58.123457Z": `{"items":[]}`,
+		"?createdTo=1960-01-01T00:00:00Z":          `{"items":[]}`,
 	} {
 		if a := r.get(linksPath + "/statistics" + query); a.status != 200 || a.body != want {
 			t.Errorf("%s: %d %s, want %s", query, a.status, a.body, want)
@@ -246,8 +249,9 @@ func testLinksInPages(t *testing.T, r *rig) {
 		t.Errorf("the pages hold %s", seen)
 	}
 	for query, reason := range map[string]string{
-		"page=0": "page_invalid", "page=x": "page_invalid", "page=1&page=2": "page_invalid", "page=": "page_invalid",
-		"page=1000000001": "page_invalid", "size=0": "size_invalid", "size=101": "size_invalid", "size=+5": "size_invalid",
+		"page=0": "page_invalid", "page=x": "page_invalid", "page=1&page=2": "page_invalid",
+		"page=": "page_invalid", "page=1000000001": "page_invalid",
+		"size=0": "size_invalid", "size=101": "size_invalid", "size=+5": "size_invalid",
 	} {
 		if a := r.get(linksPath + "?" + query); a.status != 400 || a.reason() != reason {
 			t.Errorf("%s: %d %s", query, a.status, a.body)
@@ -280,10 +284,12 @@ func testLinksOfOthers(t *testing.T, r *rig) {
 			}
 		}
 	}
-	if a := r.do(ask{"GET", linksPath, r.rival, "", nil}); a.number("total") != 0 || strings.Contains(a.body, link) {
+	a := r.do(ask{"GET", linksPath, r.rival, "", nil})
+	if a.number("total") != 0 || strings.Contains(a.body, link) {
 		t.Errorf("the rival's list: %s", a.body)
 	}
-	if a := r.do(ask{"POST", linksPath, r.rival, `{"amount":1,"currency":"KZT","orderReference":"A"}`, nil}); a.status != 201 {
+	a = r.do(ask{"POST", linksPath, r.rival, `{"amount":1,"currency":"KZT","orderReference":"A"}`, nil})
+	if a.status != 201 {
 		t.Errorf("the rival's own order A: %d %s", a.status, a.body)
 	}
 }
@@ -292,9 +298,10 @@ func TestLinksAndIdempotency(t *testing.T) { onEveryStore(t, testLinksAndIdempot
 
 func testLinksAndIdempotency(t *testing.T, r *rig) {
 	send := func(key, body string) *answer { return r.do(ask{"POST", linksPath, r.shop, body, idem(key)}) }
-	first := send("k", `{"amount":1,"currency":"KZT","orderReference":"A","metadata":{"a":1,"b":{"c":2,"d":3}}}`)
-	again := send("k", `{"metadata": {"b":{"d":3,"c":2},"a":1},"orderReference":"A", "currency":"KZT","amount":1,`+
-		`"autoClearing":true}`)
+	const body = `{"amount":1,"currency":"KZT","orderReference":"A","metadata":{"a":1,"b":{"c":2,"d":3}}}`
+	first := send("k", body)
+	again := send("k", `{"metadata": {"b":{"d":3,"c":2},"a":1},"orderReference":"A", "currency":"KZT",`+
+		`"amount":1,"autoClearing":true}`)
 	if first.status != 201 || again.status != 201 || again.body != first.body ||
 		again.header.Get("Idempotent-Replayed") != "true" ||
 		again.header.Get("Original-Request-Id") != first.header.Get("X-Request-Id") {
@@ -305,7 +312,7 @@ func testLinksAndIdempotency(t *testing.T, r *rig) {
 		`"expiresAt":"2027-01-01T00:00:00Z"`, `"metadata":{"a":1}`, `"recurring":{"type":"cof_initial"}`,
 		`"autoClearing":false`,
 	} {
-		a := send("k", with(`{"amount":1,"currency":"KZT","orderReference":"A","metadata":{"a":1,"b":{"c":2,"d":3}}}`, other))
+		a := send("k", with(body, other))
 		if a.status != 422 || a.reason() != "idempotency_key_reused" {
 			t.Errorf("%s: %d %s", other, a.status, a.body)
 		}
@@ -324,8 +331,8 @@ func TestBadLinks(t *testing.T) {
 	r := newRig(t)
 	long := strings.Repeat("я", 501)
 	for reason, members := range map[reject.Reason][]string{
-		reject.AmountInvalid: {`"amount":0`, `"amount":-1`, `"amount":1.5`, `"amount":1e3`, `"amount":"100"`, `"amount":null`,
-			`"amount":99999999999999999999`},
+		reject.AmountInvalid: {`"amount":0`, `"amount":-1`, `"amount":1.5`, `"amount":1e3`, `"amount":"100"`,
+			`"amount":null`, `"amount":99999999999999999999`},
 		reject.AmountOutOfRange: {`"amount":1000000000001`, `"amount":9223372036854775807`},
 		reject.CurrencyInvalid:  {`"currency":"kzt"`, `"currency":"XXX"`, `"currency":398`, `"currency":null`},
 		reject.DescriptionInvalid: {`"description":"` + long + `"`, `"description":"\u0000"`, `"description":1`,
@@ -336,13 +343,16 @@ func TestBadLinks(t *testing.T) {
 			`"expiresAt":"2027-01-01T00:00:00"`},
 		reject.ExpiresAtPassed: {`"expiresAt":"2026-02-19T10:18:58.123456Z"`, `"expiresAt":"1970-01-01T00:00:00Z"`,
 			`"expiresAt":"0001-01-01T00:00:00Z"`},
-		reject.CustomerNotFound: {`"customerId":"x"`, `"customerId":5`, `"customerId":"` + driven["customer_id"] + `"`},
-		reject.RecurringInvalid: {`"recurring":"cof_initial"`, `"recurring":{"frequency":30}`, `"recurring":{"type":"ucof"}`,
+		reject.CustomerNotFound: {`"customerId":"x"`, `"customerId":5`,
+			`"customerId":"` + driven["customer_id"] + `"`},
+		reject.RecurringInvalid: {`"recurring":"cof_initial"`, `"recurring":{"frequency":30}`,
+			`"recurring":{"type":"ucof"}`,
 			`"recurring":{"type":"cof_initial","frequency":0}`, `"recurring":{"type":"cof_initial","frequency":1.5}`,
 			`"recurring":{"type":"cof_initial","expiry":"x"}`},
 		reject.AutoClearingInvalid: {`"autoClearing":"true"`, `"autoClearing":0`},
 		reject.ValidationInvalid:   {`"validation":"false"`},
-		reject.MetadataInvalid: {`"metadata":"x"`, `"metadata":[1]`, `"metadata":{"successUrl":"javascript:alert(1)"}`,
+		reject.MetadataInvalid: {`"metadata":"x"`, `"metadata":[1]`,
+			`"metadata":{"successUrl":"javascript:alert(1)"}`,
 			`"metadata":{"failureUrl":"/failure"}`, `"metadata":{"cancelUrl":5}`,
 			`"metadata":{"callbackUrl":"http://10.0.0.1/"}`, `"metadata":{"callbackUrl":"ftp://x"}`,
 			`"metadata":{"successUrl":"https://x/` + strings.Repeat("x", 2048) + `"}`,

@@ -10,7 +10,8 @@ import (
 	"plexy/internal/core/payment"
 )
 
-// Link writes a payment link as it is at the given time (microseconds). public is where people reach the pages.
+// Link writes a payment link as it is at the given time (microseconds). public is where people reach the
+// pages.
 func Link(b []byte, l *link.Link, public string, at int64) []byte {
 	b = append(append(b, `{"id":"`...), l.ID...)
 	b = Text(append(b, `","url":`...), public+"/"+l.ID)

@@ -71,7 +71,9 @@ func paymentAs(b []byte, p *payment.Payment, status string) []byte {
 	o.Text("parentTransactionId", p.Parent)
 	o.Text("paymentLinkId", p.Link)
 	o.Text("paymentSessionId", p.Session)
-	o.Text("cardTokenId", p.CardToken)
+	if p.Stage == payment.Approved { // before, a new one does not exist
+		o.Text("cardTokenId", p.CardToken)
+	}
 	o.Text("customerId", p.Shopper)
 	o.Time("createdAt", p.CreatedAt)
 	o.Time("updatedAt", p.UpdatedAt)
