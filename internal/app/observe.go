@@ -78,12 +78,6 @@ func kind(c machine.Command) string {
 		return "rebind"
 	case machine.Remember:
 		return "remember"
-	case machine.CreateLink:
-		return "create_link"
-	case machine.CancelLink:
-		return "cancel_link"
-	case machine.SetLinkExpiry:
-		return "set_link_expiry"
 	}
 	return cardKind(c)
 }
