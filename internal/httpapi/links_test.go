@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -400,4 +401,45 @@ func TestRecurringOfLinks(t *testing.T) {
 	if got := view.ParseRecurring("{"); got != (payment.Recurring{}) {
 		t.Errorf("nonsense is read as %+v", got)
 	}
+}
+
+// FuzzLinkBody: whatever is accepted, the standard library reads the same from it.
+func FuzzLinkBody(f *testing.F) {
+	for _, body := range []string{
+		`{"amount":1,"currency":"KZT"}`, `[]`, `{"amount":1,"currency":"KZT","metadata":{"successUrl":"https://x"}}`,
+		`{"amount":1,"currency":"KZT","orderReference":"\u0410","expiresAt":"2027-01-01T00:00:00.5+05:00"}`,
+		`{"amount":1,"currency":"USD","recurring":{"type":"cof_initial","frequency":7},"autoClearing":false}`,
+		`{"amount":1,"currency":"KZT","metadata":[ ],"description":null,"validation":true}`,
+	} {
+		f.Add([]byte(body))
+	}
+	c := newCaptured(f)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		a := c.ask(t, ask{"POST", linksPath, c.shop, string(body), nil})
+		if c.in == nil {
+			if a.status != 400 && a.status != 413 && a.status != 404 {
+				t.Fatalf("refused with %d %s", a.status, a.body)
+			}
+			return
+		}
+		var all map[string]json.RawMessage
+		if err := json.Unmarshal(body, &all); err != nil {
+			t.Fatalf("accepted %q: %v", body, err)
+		}
+		amount, currency, description, reference := int64(0), "", "", ""
+		for name, to := range map[string]any{
+			"amount": &amount, "currency": &currency, "description": &description, "orderReference": &reference,
+		} {
+			if raw := all[name]; raw != nil && json.Unmarshal(raw, to) != nil {
+				t.Fatalf("accepted %q with %s", body, raw)
+			}
+		}
+		made := c.in.Command.(machine.CreateLink)
+		l := made.Facts
+		if l.Amount != amount || amount < 1 || string(l.Currency) != currency || l.Merchant != c.shopID ||
+			l.Description != description || l.OrderReference != reference || made.ExpiresAt < 0 ||
+			l.Metadata != "" && !json.Valid([]byte(l.Metadata)) || !id.IsLink(l.ID) {
+			t.Fatalf("%q was read as %+v", body, made)
+		}
+	})
 }
