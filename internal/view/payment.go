@@ -8,8 +8,8 @@ import (
 	"plexy/internal/event"
 )
 
-// Payment writes a card payment, as the API reads a transaction: amounts in major units, what is not there left
-// out, the order's reference under both of its names.
+// Payment writes a card payment, as the API reads a transaction: amounts in major units, what is not there
+// left out, the order's reference under both of its names.
 func Payment(b []byte, p *payment.Payment) []byte { return paymentAs(b, p, string(p.Status())) }
 
 // ListedPayment is Payment with the status as the list of transactions has it.
