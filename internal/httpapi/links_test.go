@@ -15,7 +15,6 @@ import (
 	"plexy/internal/core/payment"
 	"plexy/internal/core/reject"
 	"plexy/internal/id"
-	"plexy/internal/view"
 )
 
 const linksPath = "/v1/payment-links"
@@ -386,20 +385,6 @@ func TestBadLinks(t *testing.T) {
 	}
 	if a := r.get(linksPath); a.number("total") != 0 {
 		t.Errorf("something was made: %s", a.body)
-	}
-}
-
-// TestRecurringOfLinks: what a link keeps is read as what was meant.
-func TestRecurringOfLinks(t *testing.T) {
-	for _, r := range []payment.Recurring{
-		{}, {Type: payment.Initial}, {Type: payment.Initial, Frequency: 30, ExpiresAt: noon},
-	} {
-		if got := view.ParseRecurring(view.Recurring(r)); got != r {
-			t.Errorf("%+v is read as %+v", r, got)
-		}
-	}
-	if got := view.ParseRecurring("{"); got != (payment.Recurring{}) {
-		t.Errorf("nonsense is read as %+v", got)
 	}
 }
 

@@ -2,9 +2,6 @@ package view
 
 import (
 	"strconv"
-	"time"
-
-	"github.com/go-json-experiment/json"
 
 	"plexy/internal/core/link"
 	"plexy/internal/core/payment"
@@ -68,21 +65,4 @@ func Recurring(r payment.Recurring) string {
 		b = Minor(b, `,"frequency":`, r.Frequency)
 	}
 	return string(append(b, '}'))
-}
-
-// ParseRecurring reads what Recurring wrote; no series is the zero value, and so is what it did not write.
-func ParseRecurring(text string) payment.Recurring {
-	var sent struct {
-		Type      payment.RecurringType `json:"type"`
-		Expiry    time.Time             `json:"expiry"`
-		Frequency int64                 `json:"frequency"`
-	}
-	if text == "" || json.Unmarshal([]byte(text), &sent) != nil {
-		return payment.Recurring{}
-	}
-	r := payment.Recurring{Type: sent.Type, Frequency: sent.Frequency}
-	if !sent.Expiry.IsZero() {
-		r.ExpiresAt = sent.Expiry.UnixMicro()
-	}
-	return r
 }
