@@ -47,7 +47,7 @@ func (c *cli) payments() *cobra.Command {
 		},
 	}
 	c.printsRecord(unknown, show)
-	return c.group("payments", "Card payments and what is not known of them", unknown, show)
+	return c.group("payments", "Card payments and what is not known of them", unknown, show, c.directKey())
 }
 
 func printPayment(w io.Writer, p app.CardPayment) {

@@ -76,6 +76,8 @@ func kind(c machine.Command) string {
 		return "approval"
 	case machine.Rebind:
 		return "rebind"
+	case machine.Remember:
+		return "remember"
 	}
 	return cardKind(c)
 }

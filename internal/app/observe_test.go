@@ -14,7 +14,8 @@ func TestKindOfEveryCommand(t *testing.T) {
 		machine.Approve{}, machine.Decline{}, machine.Lapse{}, machine.Complete{}, machine.Open{},
 		machine.Fund{Direction: machine.TopUp}, machine.Fund{Direction: machine.Withdraw},
 		machine.Fund{Direction: machine.Adjust}, machine.SetCondition{}, machine.SetLimits{},
-		machine.SetApproval{}, machine.Rebind{},
+		machine.SetApproval{}, machine.Rebind{}, machine.Remember{}, machine.CreateLink{},
+		machine.CancelLink{}, machine.SetLinkExpiry{},
 	} {
 		name := kind(c)
 		if other, taken := seen[name]; taken || name == "unknown" || name == "" {

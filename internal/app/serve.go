@@ -124,10 +124,11 @@ func (s *Server) start(ctx context.Context, cfg config.Config, out Output) (err 
 		Commit: s.committer, Reader: s.app.Storage, Vaults: s.app.vaults, Stem: s.app.ids.Stem,
 		Outbox: s.app.Storage, News: s.sequencer.News, Webhooks: s.hooks, CheckURL: s.sender.Check,
 		NewID: s.app.ids.New, Sandbox: s.sandbox(), Messages: s.outbox(),
+		Payments: s.app.Storage, Shoppers: s.app.Storage, NewUUID: s.app.ids.UUID, PublicURL: s.publicURL,
 		Keys:  newKeyCache(s.app.Storage, s.app.machine, s.app.drops),
 		Clock: s.app.clock, Machine: s.app.machine,
 		FingerprintKey: s.app.master.FingerprintKey(), Rate: cfg.RateLimit,
-		Payments: s.app.Storage, Shoppers: s.app.Storage, Acquiring: s.acquiring, Padding: padding(cfg),
+		Acquiring: s.acquiring, Padding: padding(cfg),
 	})
 	s.listener, err = server.Start(server.Options{
 		Listen: cfg.Listen, MetricsListen: cfg.MetricsListen, Door: door,

@@ -86,6 +86,7 @@ func (s *Server) startTasks() *tasks {
 	s.every(ctx, t, "sweep old replies", sweepEvery, s.sweep)
 	s.every(ctx, t, "sweep old deliveries", sweepEvery, s.sweepDeliveries)
 	s.every(ctx, t, "sweep old events", sweepEvery, s.sweepEvents)
+	s.every(ctx, t, "sweep what payments kept", sweepEvery, s.sweepShoppers)
 	s.startWebhooks(ctx, t)
 	s.startPayments(ctx, t)
 	if s.messages != nil {

@@ -29,7 +29,7 @@ var mayImport = map[string][]string{
 	"event":    {"core/", "id"},
 	"shopper":  {"core/money"},
 	"explain":  {"core/", "event", "storage"},
-	"view":     {"clock", "core/", "event"},
+	"view":     {"clock", "core/", "event", "shopper"},
 
 	"sandbox": {"core/"},
 
@@ -63,7 +63,7 @@ var mayImport = map[string][]string{
 	"web":     {"access", "core/money", "locale", "server"},
 	"webhook": {"clock", "event", "sandbox", "storage", "view"},
 	"httpapi": {"access", "acquiring", "card", "clock", "commit", "connector", "core/", "customer", "event",
-		"explain", "id", "merchant", "sandbox", "server", "storage", "vault", "view", "webhook"},
+		"explain", "id", "merchant", "sandbox", "server", "shopper", "storage", "vault", "view", "webhook"},
 	"walletpage": {"access", "clock", "core/", "customer", "id", "locale", "merchant", "notify", "server",
 		"storage", "vault", "view", "web"},
 

@@ -64,6 +64,11 @@ type Options struct {
 	Acquiring Acquiring
 	// Padding is how clients pad the cards that they encrypt for direct payments.
 	Padding vault.Padding
+	// NewUUID makes a UUIDv7 on the installation's clock.
+	NewUUID func() string
+	// PublicURL is where people reach the pages, without a slash at the end. It is asked when it is needed: a
+	// server learns its own port when it begins to listen.
+	PublicURL func() string
 	// Stem makes the first 24 characters of a transaction's ULID; see id.Maker.
 	Stem func() string
 	// Clock is the installation's, Machine the machine's, by which rates are counted: a sandbox has a time of
@@ -90,6 +95,7 @@ type API struct {
 	waiting  seats
 	dial     *sandbox.Striker // nil in production
 	opened   sync.Map         // keys of direct payments that were used: *vault.DirectKey by id
+	making   sync.Mutex       // held while the first key of direct payments is made
 }
 
 // New makes the door.

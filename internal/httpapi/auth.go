@@ -18,10 +18,7 @@ func (a *API) authenticate(c *call) problem {
 	if len(values) == 0 || len(values) == 1 && values[0] == "" {
 		return problem{reason: reject.APIKeyMissing, source: "Authorization"}
 	}
-	secret := values[0]
-	if len(secret) > len(bearer) && strings.EqualFold(secret[:len(bearer)], bearer) {
-		secret = strings.TrimLeft(secret[len(bearer):], " ")
-	}
+	secret := secretOf(values[0])
 	if len(values) > 1 || !access.WellFormed(secret) {
 		return problem{reason: reject.APIKeyUnknown, source: "Authorization"}
 	}
@@ -37,4 +34,12 @@ func (a *API) authenticate(c *call) problem {
 	}
 	c.Merchant, c.Key = key.Merchant, key.ID
 	return problem{}
+}
+
+// secretOf is the API key in an Authorization header.
+func secretOf(header string) string {
+	if len(header) > len(bearer) && strings.EqualFold(header[:len(bearer)], bearer) {
+		return strings.TrimLeft(header[len(bearer):], " ")
+	}
+	return header
 }

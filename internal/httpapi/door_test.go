@@ -224,13 +224,18 @@ func testIsolation(t *testing.T, r *rig) {
 		{"endpoint_id", endpoint, "webhook_endpoint_not_found"},
 		{"delivery_id", event.DeliveryID(endpoint, 1), "delivery_not_found"},
 		{"transaction_id", cardPaymentOf(t, r, "SECRET"), "payment_not_found"},
-		{"payment_link_id", "pl_019a2a21f46f706ea202a75adabcbb80", "payment_link_not_found"},
-		{"order_reference", "SECRET", "payment_not_found"},
+		{"payment_link_id", r.link(t, `{"amount":1,"currency":"KZT","orderReference":"SECRET"}`).text("id"),
+			"payment_link_not_found"},
+		{"order_reference", "SECRET", "payment_link_not_found"},
+		{"customer_id", r.customer(somebody, "").text("id"), "customer_not_found"},
+		{"token_id", driven["token_id"], "card_token_not_found"},
 	}
+	r.card(t, foreign[7].id, driven["token_id"])
 	look := func() (all string) {
 		for _, path := range []string{
 			"/v1/wallet/transaction/" + tx, "/v1/events/" + foreign[1].id, endpoints,
-			endpoints + "/" + endpoint + "/deliveries/" + foreign[3].id,
+			endpoints + "/" + endpoint + "/deliveries/" + foreign[3].id, linksPath + "/" + foreign[5].id,
+			customersPath + "/" + foreign[7].id + "/card-tokens",
 		} {
 			a := r.get(path)
 			if a.status != 200 {
@@ -250,8 +255,8 @@ func testIsolation(t *testing.T, r *rig) {
 			testIsolationOf(t, r, route, foreign, own)
 		}
 	}
-	if asked != 21 {
-		t.Errorf("%d routes have an id, want 21", asked)
+	if asked != 30 {
+		t.Errorf("%d routes have an id, want 30", asked)
 	}
 	testIsolationOfLists(t, r, own, foreign[1].id)
 	if after := look(); after != before {
@@ -275,18 +280,25 @@ func testIsolationOf(t *testing.T, r *rig, route httpapi.Route, foreign []foreig
 	for _, f := range foreign {
 		path := strings.Replace(route.Template, "{endpoint_id}/deliveries/{delivery_id}",
 			own+"/deliveries/{delivery_id}", 1)
+		if f.name == "token_id" {
+			theirs := r.do(ask{"POST", customersPath, r.rival, somebody, idem("isolation")}).text("id")
+			path = strings.Replace(path, "{customer_id}", theirs, 1)
+		}
 		if f.name == "endpoint_id" {
 			path = strings.Replace(route.Template, "{delivery_id}", foreign[3].id, 1)
 		}
 		if !strings.Contains(path, "{"+f.name+"}") {
 			continue
 		}
+		if f.name == "order_reference" && !strings.HasPrefix(path, linksPath) {
+			f.reason = "payment_not_found"
+		}
 		for _, id := range []string{
 			f.id, strings.Replace(f.id, "_01", "_02", 1), "nonsense", strings.ToLower(f.id), f.id + "0", f.id[:4],
 			"%00", "%FF", f.id + "%00", f.id[:len(f.id)-1] + "%00",
 		} {
 			a := r.do(ask{route.Method, strings.Replace(path, "{"+f.name+"}", id, 1), r.rival,
-				`{"amount":1,"failed":true,"state":"disabled"}`,
+				`{"amount":1,"failed":true,"state":"disabled","expiresAt":"2027-01-01T00:00:00Z"}`,
 				idem("k" + id[:2] + route.Template[len(route.Template)-3:])})
 			want := `{"code":4,"message":"` + reject.Of(reject.Reason(f.reason)).Message + `","source":"` + f.name +
 				`","type":"apiError","reason":"` + f.reason + `","requestId":"` + a.header.Get("X-Request-Id") + `"}`

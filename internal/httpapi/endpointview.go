@@ -18,8 +18,9 @@ type members map[string]jsontext.Value
 
 // members reads a body that is one JSON object with each name once, at most maxDepth deep. No body at all is
 // an empty object.
-func (b *body) members() (members, problem) {
-	raw := b.buffer.Bytes()
+func (b *body) members() (members, problem) { return membersOf(b.buffer.Bytes()) }
+
+func membersOf(raw []byte) (members, problem) {
 	m := members{}
 	if len(raw) == 0 {
 		return m, problem{}

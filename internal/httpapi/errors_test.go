@@ -76,7 +76,7 @@ func errorsDoc(t *testing.T) string {
 	}
 	var lines []line
 	for _, row := range reject.Table() {
-		if row.Class == reject.Declined || row.Class == reject.Unpaid || slices.Contains(notYet, row.Reason) ||
+		if row.Class == reject.Declined || row.Class == reject.Unpaid ||
 			slices.Contains(notOverHTTP, row.Reason) {
 			continue
 		}

@@ -111,8 +111,12 @@ func sourceOf(r reject.Reason) string {
 	switch r {
 	case reject.IdempotencyKeyReused, reject.IdempotencyInProgress:
 		return "Idempotency-Key"
-	case reject.OrderReferenceExists:
+	case reject.OrderReferenceExists, reject.LinkReferenceExists:
 		return "orderReference"
+	case reject.ExpiresAtPassed:
+		return "expiresAt"
+	case reject.LinkNotFound, reject.LinkAlreadyPaid, reject.LinkCancelled, reject.LinkBusy, reject.LinkExpired:
+		return "payment_link_id"
 	case reject.AmountExceedsRemaining, reject.AmountExceedsCaptured, reject.AmountOutOfRange:
 		return "amount"
 	case reject.TransactionNotFound, reject.TransactionFailed, reject.TransactionPending,
@@ -160,11 +164,20 @@ func reused(at int64) problem {
 func (c *call) answer(o *machine.Outcome) {
 	h := c.Header()
 	h["Should-Retry"] = no
+	if o.Reason != "" && answers[reject.Of(o.Reason).Class].retry {
+		h["Should-Retry"], h["Retry-After"] = yes, oneSecond
+	}
 	if o.Replayed {
-		h["Idempotent-Replayed"] = yes
-		if o.First.RequestID != "" {
-			h["Original-Request-Id"] = []string{o.First.RequestID}
-		}
+		c.replayed(o)
 	}
 	c.Reply(o.Reply.Status, o.Reply.Body)
+}
+
+// replayed says that the answer is one that was given before.
+func (c *call) replayed(o *machine.Outcome) {
+	h := c.Header()
+	h["Idempotent-Replayed"] = yes
+	if o.First.RequestID != "" {
+		h["Original-Request-Id"] = []string{o.First.RequestID}
+	}
 }

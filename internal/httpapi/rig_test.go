@@ -172,7 +172,9 @@ func newRigOn(t testing.TB, store storage.Storage, changes ...change) *rig {
 		Reader: r.store, Keys: r.store, Vaults: r.vaults, Stem: r.stem, Clock: r.clock, Machine: r.clock,
 		FingerprintKey: master.FingerprintKey(), Messages: r.store,
 		Outbox: r.store, News: r.news.wait, Webhooks: r.hooks, NewID: r.ids.New,
-		CheckURL: webhook.NewGuard(webhook.Rules{Sandbox: true}).Check,
+		NewUUID:   id.NewMakerAt(r.clock.Now).UUID,
+		PublicURL: func() string { return "https://pay.example" },
+		CheckURL:  webhook.NewGuard(webhook.Rules{Sandbox: true}).Check,
 	}
 	log := server.NewLog(r.log, nil)
 	r.flush = log.Flush

@@ -86,6 +86,12 @@ func init() { // not an initializer: the handlers lead back to the table
 	}
 	routes = append(routes, endpointRoutes()...)
 	routes = append(routes, paymentRoutes()...)
+	routes = append(routes, linkRoutes()...)
+	routes = append(routes, customerRoutes()...)
+	routes = append(routes,
+		Route{Method: http.MethodGet, Template: "/v1/keys", serve: (*API).directKey},
+		Route{Method: http.MethodPost, Template: "/v1/payment-sessions", Idempotency: Honoured, Body: true,
+			serve: (*API).createSession})
 }
 
 // matcher is a Route cut at its ids, so that matching allocates nothing.

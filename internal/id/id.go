@@ -25,7 +25,37 @@ const (
 	Endpoint    = "whe_"
 	Server      = "srv_" // a running server, as the owner of a claim
 	Message     = "ntf_"
+	Link        = "pl_" // and the 32 digits of a UUIDv7
 )
+
+// IsUUID reports whether s is written as UUID writes one, of whatever version.
+func IsUUID(s string) bool {
+	if len(s) != 36 {
+		return false
+	}
+	for i := range len(s) {
+		if dash := i == 8 || i == 13 || i == 18 || i == 23; dash != (s[i] == '-') || !dash && !isHex(s[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// IsLink reports whether s is the id of a payment link.
+func IsLink(s string) bool {
+	digits, ok := strings.CutPrefix(s, Link)
+	if !ok || len(digits) != 32 {
+		return false
+	}
+	for i := range len(digits) {
+		if !isHex(digits[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func isHex(c byte) bool { return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' }
 
 // Books is the number of books: the partitions of all money (docs/architecture.md).
 const Books = 1024

@@ -50,10 +50,14 @@ type Link struct {
 // maxAmount is that of a payment: an account can count millions of those.
 const maxAmount = 1_000_000_000_000
 
-// Create makes a link. AmountOutOfRange: the amount is none, or too large for a payment.
+// Create makes a link. AmountOutOfRange: the amount is none, or too large for a payment. ExpiresAtPassed: it
+// would never have been active.
 func Create(f Facts, expiresAt, at int64) (Link, reject.Reason) {
 	if f.Amount <= 0 || f.Amount > maxAmount {
 		return Link{}, reject.AmountOutOfRange
+	}
+	if expiresAt != 0 && expiresAt <= at {
+		return Link{}, reject.ExpiresAtPassed
 	}
 	return Link{
 		Facts: f, Book: journal.BookOf(f.ID), Status: Active, ExpiresAt: expiresAt, CreatedAt: at, UpdatedAt: at,

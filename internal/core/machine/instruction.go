@@ -205,6 +205,11 @@ type Rebind struct {
 	By       By
 }
 
+// Remember changes nothing: its outcome is the reply that Render makes, kept under the instruction's key. It
+// is for what is decided outside of here and must have one effect per key: the reply names the record that is
+// to be made, and whoever asks again is told the same name.
+type Remember struct{}
+
 func (Authorize) command()    {}
 func (Capture) command()      {}
 func (Cancel) command()       {}
@@ -220,6 +225,7 @@ func (SetCondition) command() {}
 func (SetLimits) command()    {}
 func (SetApproval) command()  {}
 func (Rebind) command()       {}
+func (Remember) command()     {}
 
 // Keys names the records that a batch must load. A keeper loads them in one or two rounds and locks the
 // wallets, in order of id: every change to a transaction goes through its wallet's lock. Payments and links
@@ -310,6 +316,7 @@ func (k *Keys) Add(in Instruction) {
 	case Rebind:
 		k.who(c.Who, "")
 		k.Opening = true
+	case Remember:
 	case CreateLink, CancelLink, SetLinkExpiry, ExpireLink, BeginPayment, Authenticated, Abandon, AskCapture,
 		AskCancel, AskRefund, ClearPayment, RecordAnswer, PutOff, RecordSettlement, FailRefund:
 		k.pay(c)

@@ -24,7 +24,8 @@ type SetLinkExpiry struct {
 type ExpireLink struct{ ID string }
 
 // BeginPayment makes a payment. With Facts.Link the link must be free, and says what is paid: Amount,
-// Currency, OrderReference, Description and AutoClearing of the Facts are then not looked at. With
+// Currency, Description, AutoClearing and, where the link has one, OrderReference of the Facts are then not
+// looked at. With
 // Facts.Recurring.Type Unscheduled, Facts.Parent began the series. Operation is the id of the authorization
 // to send, or, with Authenticate, is not used: the payer goes through 3-D Secure first.
 type BeginPayment struct {

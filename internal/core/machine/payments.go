@@ -68,7 +68,10 @@ func begin(s *State, at Stamp, in Instruction, c BeginPayment) Outcome {
 		}
 		l = next
 		f.Amount, f.Currency, f.AutoClearing = l.Amount, l.Currency, l.AutoClearing
-		f.OrderReference, f.Description = l.OrderReference, l.Description
+		f.Description = l.Description
+		if l.OrderReference != "" {
+			f.OrderReference = l.OrderReference
+		}
 	}
 	if f.Recurring.Type == payment.Unscheduled {
 		initial, ok := s.Payments[f.Parent]

@@ -88,6 +88,8 @@ func decide(s *State, at Stamp, in Instruction) Outcome {
 		return setApproval(s, at, c)
 	case Rebind:
 		return rebind(s, at, c)
+	case Remember:
+		return Outcome{}
 	case CreateLink, CancelLink, SetLinkExpiry, ExpireLink:
 		return linked(s, at, in)
 	case BeginPayment, Authenticated, Abandon, AskCapture, AskCancel, AskRefund, ClearPayment, RecordAnswer,

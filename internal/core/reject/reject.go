@@ -75,11 +75,24 @@ const (
 	FormatInvalid         Reason = "format_invalid"
 	CardNumberForbidden   Reason = "card_number_forbidden"
 
-	FieldInvalid     Reason = "field_invalid"
-	CardInvalid      Reason = "card_data_invalid"
-	PageInvalid      Reason = "page_invalid"
-	SizeInvalid      Reason = "size_invalid"
-	CustomerNotFound Reason = "customer_not_found"
+	FieldInvalid           Reason = "field_invalid"
+	CardInvalid            Reason = "card_data_invalid"
+	DescriptionInvalid     Reason = "description_invalid"
+	ExpiresAtInvalid       Reason = "expires_at_invalid"
+	MetadataInvalid        Reason = "metadata_invalid"
+	RecurringInvalid       Reason = "recurring_invalid"
+	AutoClearingInvalid    Reason = "auto_clearing_invalid"
+	ValidationInvalid      Reason = "validation_invalid"
+	EmailInvalid           Reason = "email_invalid"
+	ContactPhoneInvalid    Reason = "phone_invalid"
+	NameInvalid            Reason = "name_invalid"
+	TransactionTypeInvalid Reason = "transaction_type_invalid"
+	TerminalInvalid        Reason = "terminal_id_invalid"
+	LocaleInvalid          Reason = "locale_invalid"
+	PageInvalid            Reason = "page_invalid"
+	SizeInvalid            Reason = "size_invalid"
+	CustomerNotFound       Reason = "customer_not_found"
+	CustomerExists         Reason = "customer_exists"
 )
 
 // Refusals of the machine, in order of precedence.
@@ -120,6 +133,7 @@ const (
 	PaymentNotFound     Reason = "payment_not_found"
 	LinkNotFound        Reason = "payment_link_not_found"
 	LinkReferenceExists Reason = "payment_link_reference_exists"
+	ExpiresAtPassed     Reason = "expires_at_passed"
 	LinkAlreadyPaid     Reason = "link_already_paid"
 	LinkCancelled       Reason = "link_cancelled"
 	LinkBusy            Reason = "link_busy"
@@ -222,9 +236,23 @@ var table = []Row{
 	{FormatInvalid, Invalid, "format must be json or csv."},
 	{FieldInvalid, Invalid, "A field is missing, or is not what it must be."},
 	{CardInvalid, Invalid, "A field of the card is missing, or does not decrypt to what belongs there."},
+	{DescriptionInvalid, Invalid, "description must be at most 500 characters of text."},
+	{ExpiresAtInvalid, Invalid, "expiresAt must be an RFC 3339 time."},
+	{MetadataInvalid, Invalid, "metadata must be a JSON object of at most 16 KiB."},
+	{RecurringInvalid, Invalid,
+		"recurring must have type cof_initial, and may have expiry (RFC 3339) and frequency (1 to 3650 days)."},
+	{AutoClearingInvalid, Invalid, "autoClearing must be true or false."},
+	{ValidationInvalid, Invalid, "validation must be true or false."},
+	{EmailInvalid, Invalid, "email must be an e-mail address."},
+	{ContactPhoneInvalid, Invalid, "phone must be a phone number, with its country's code if that is not +7."},
+	{NameInvalid, Invalid, "name must be 1 to 128 characters of text."},
+	{TransactionTypeInvalid, Invalid, "transactionType must be auth or sale."},
+	{TerminalInvalid, Invalid, "terminalId must be at most 64 characters of text."},
+	{LocaleInvalid, Invalid, "locale must be a language tag such as en-gb."},
 	{PageInvalid, Invalid, "page must be an integer from 1, and page times size at most what the list allows."},
 	{SizeInvalid, Invalid, "size must be an integer from 1 to 100."},
 	{CustomerNotFound, NotFound, "There is no such customer."},
+	{CustomerExists, Refused, "A customer with this email and phone exists."},
 	{IdempotencyKeyReused, Refused, "This Idempotency-Key was used for a different request."},
 	{IdempotencyInProgress, InProgress, "A request with this Idempotency-Key is still being decided."},
 	{TransactionNotFound, NotFound, "There is no such wallet transaction."},
@@ -252,6 +280,7 @@ var table = []Row{
 	{PaymentNotFound, NotFound, "There is no such transaction."},
 	{LinkNotFound, NotFound, "There is no such payment link."},
 	{LinkReferenceExists, Refused, "A payment link with this orderReference exists."},
+	{ExpiresAtPassed, Refused, "expiresAt must be in the future."},
 	{LinkAlreadyPaid, Refused, "The payment link has been paid."},
 	{LinkCancelled, Refused, "The payment link was cancelled."},
 	{LinkBusy, InProgress, "A payment of this link is under way; wait for its outcome."},
