@@ -174,7 +174,8 @@ var notOverHTTP = []reject.Reason{
 var notYet = []reject.Reason{
 	reject.PaymentNotFound, reject.LinkNotFound, reject.LinkReferenceExists, reject.LinkAlreadyPaid,
 	reject.LinkCancelled, reject.LinkBusy, reject.LinkExpired, reject.MandateNotFound, reject.MandateExpired,
-	reject.MandateNotDue, reject.OperationPending, reject.AlreadyRefunded,
+	reject.MandateNotDue, reject.OperationPending, reject.AlreadyRefunded, reject.CardTokenNotFound,
+	reject.AcquirerMissing,
 }
 
 func TestTheFileAndTheTableOfReasonsAreTheSame(t *testing.T) {
