@@ -60,9 +60,11 @@ func checkMerchantAudits(t *testing.T, r *rig, made app.NewMerchant, key app.New
 		t.Fatal(err)
 	}
 	rows := r.audits()
+	const clearing = " clearing_auto=1h0m0s clearing_manual=120h0m0s "
 	want := []struct{ action, object, before, after, reason string }{
-		{"merchant.set", made.MerchantID, "approval_expiry=10m0s hold_expiry=168h0m0s order_reference=allow",
-			"approval_expiry=5m0s hold_expiry=48h0m0s order_reference=reject", ""},
+		{"merchant.set", made.MerchantID,
+			"approval_expiry=10m0s" + clearing + "hold_expiry=168h0m0s order_reference=allow",
+			"approval_expiry=5m0s" + clearing + "hold_expiry=48h0m0s order_reference=reject", ""},
 		{"key.revoke", key.KeyID, "live", "revoked", "lost"},
 		{"key.create", key.KeyID, "", "merchant=" + made.MerchantID, "a second shop"},
 	}

@@ -102,7 +102,7 @@ func (a *Acquiring) settle(
 	said = a.whole(ctx, p, o, said)
 	ctx, cancel := context.WithTimeout(ctx, writeLimit)
 	defer cancel()
-	var command machine.Command = machine.PutOff{Attempt: attempt(p, o), Seen: o.Checks}
+	var command machine.Command = machine.PutOff{Attempt: attempt(p, o)}
 	if said.Outcome.Final() {
 		command = machine.RecordAnswer{Attempt: attempt(p, o), Answer: answerOf(said), Audit: "aud_" + a.o.NewID()}
 	} else if said.Note != "" {

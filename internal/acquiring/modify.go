@@ -125,6 +125,11 @@ func (a *Acquiring) Callback(
 	if err != nil {
 		return err
 	}
+	return a.Hear(ctx, name, notice)
+}
+
+// Hear takes what a connector of that name learned about an operation of its own accord, as Callback does.
+func (a *Acquiring) Hear(ctx context.Context, name string, notice connector.Notice) error {
 	a.o.Observe("callback", notice.Answer.Outcome)
 	asked, err := a.o.Keeper.Asked(ctx, notice.Operation)
 	if errors.Is(err, storage.ErrNotFound) || err == nil && asked.Payment.Connector != name {

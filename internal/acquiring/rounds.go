@@ -60,13 +60,10 @@ func (a *Acquiring) AskDue(ctx context.Context) error {
 	return round(ctx, a.o.Keeper.DueOperations, a.o.Clock.Now(),
 		func(ctx context.Context, asked storage.Asked) (bool, error) {
 			out, err := a.submit(ctx, asked.Payment.ID, machine.Instruction{Command: machine.PutOff{
-				Attempt: attempt(asked.Payment, asked.Operation), Seen: asked.Operation.Checks,
+				Attempt: attempt(asked.Payment, asked.Operation), Claim: true, Seen: asked.Operation.Checks,
 			}})
-			if err != nil {
+			if err != nil || out.Reason != "" {
 				return false, err
-			}
-			if out.Reason != "" || out.Pay.Operation.Checks != asked.Operation.Checks+1 {
-				return false, nil
 			}
 			asked.Payment, asked.Operation = out.Pay.Payment, out.Pay.Operation
 			_, err = a.ended(ctx, asked, a.inquire(ctx, asked))

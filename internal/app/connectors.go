@@ -10,8 +10,10 @@ import (
 	"plexy/internal/acquiring/door"
 	"plexy/internal/config"
 	"plexy/internal/connector"
+	"plexy/internal/connector/iso8583"
 	"plexy/internal/connector/sandbox"
 	"plexy/internal/connector/sandbox/acs"
+	"plexy/internal/merchant"
 	"plexy/internal/server"
 	"plexy/internal/vault"
 )
@@ -45,7 +47,18 @@ func (s *Server) connectors() (all []connector.Connector, standard string, err e
 		})
 		all = append(all, s.bank)
 	}
+	if len(cfg.ISO8583.Addresses) > 0 {
+		if err := s.startLink(); err != nil {
+			return nil, "", err
+		}
+		all = append(all, s.link)
+	}
 	switch cfg.Acquirer {
+	case config.AcquirerISO8583:
+		if s.link == nil || cfg.ISO8583.Merchant == "" || cfg.ISO8583.Terminal == "" {
+			return nil, "", usage("acquirer: iso8583 needs iso8583_addresses, iso8583_merchant and iso8583_terminal")
+		}
+		return all, s.link.Name(), nil
 	case config.AcquirerNone:
 		s.log.Logger().Warn("no acquirer is set up: card payments are refused (setting acquirer)")
 		return all, "", nil
@@ -58,6 +71,46 @@ func (s *Server) connectors() (all []connector.Connector, standard string, err e
 	return nil, "", usage("acquirer: there is none called %q", cfg.Acquirer)
 }
 
+// startLink connects to the acquirer's host.
+func (s *Server) startLink() (err error) {
+	l := s.app.Config.ISO8583
+	o := iso8583.Options{
+		Addresses: l.Addresses, Connections: l.Connections, Acquirer: l.Acquirer, Zone: l.Zone,
+		Timeout: l.Timeout, Echo: l.Echo, Clock: s.app.machine, Notify: s.hear,
+		Alarm: func(what string, err error) {
+			s.log.Logger().Error(what, slog.String("alarm", "acquirer"), slog.String("error", err.Error()))
+		},
+	}
+	if l.TLS {
+		if o.TLS, err = iso8583.TLS(l.TLSAuthorityFile, l.TLSCertificateFile, l.TLSKeyFile); err != nil {
+			return err
+		}
+	}
+	s.link, err = iso8583.New(o)
+	return err
+}
+
+// hear takes what the link learned of its own accord, beside whoever told it. What cannot be written down now
+// is asked after.
+func (s *Server) hear(n connector.Notice) {
+	s.hearing.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), taskDeadline)
+		defer cancel()
+		if err := s.acquiring.Hear(ctx, s.link.Name(), n); err != nil {
+			s.log.Logger().Warn("a late answer was not written down", slog.String("error", err.Error()))
+		}
+	})
+}
+
+// acceptor is the merchant as the acquirer knows it. A terminal that no acquirer can have is the link's own.
+func (s *Server) acceptor(m merchant.Merchant, terminal string) connector.Acceptor {
+	l := s.app.Config.ISO8583
+	if terminal == "" || len(terminal) > 8 {
+		terminal = l.Terminal
+	}
+	return connector.Acceptor{Merchant: l.Merchant, Terminal: terminal, Name: m.Name, Country: "KZ"}
+}
+
 // startAcquiring builds what carries out card payments.
 func (s *Server) startAcquiring() error {
 	all, standard, err := s.connectors()
@@ -67,7 +120,8 @@ func (s *Server) startAcquiring() error {
 	s.acquiring = acquiring.New(acquiring.Options{
 		Commit: s.committer, Keeper: s.app.Storage, Vaults: s.app.vaults, Clock: s.app.clock,
 		NewID: s.app.ids.UUID, Connectors: all, Default: standard, Log: s.log.Logger(),
-		Observe: func(call string, o connector.Outcome) { s.metrics.Call(call, o.String()) },
+		Acceptor: s.acceptor,
+		Observe:  func(call string, o connector.Outcome) { s.metrics.Call(call, o.String()) },
 	})
 	return nil
 }
@@ -84,7 +138,13 @@ func padding(cfg config.Config) vault.Padding {
 func (s *Server) stopAcquiring() {
 	ctx, cancel := context.WithTimeout(context.Background(), cutCallsAfter)
 	defer cancel()
-	s.acquiring.Close(ctx)
+	if s.acquiring != nil {
+		s.acquiring.Close(ctx)
+	}
+	if s.link != nil {
+		s.link.Close()
+	}
+	s.hearing.Wait()
 }
 
 // acquirerMounts are the doors of acquirers: callbacks, and in a sandbox the bank's pages.

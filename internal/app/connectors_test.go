@@ -15,6 +15,7 @@ import (
 	"plexy/internal/clock"
 	"plexy/internal/config"
 	"plexy/internal/connector"
+	"plexy/internal/connector/iso8583/host"
 	"plexy/internal/core/money"
 	"plexy/internal/core/payment"
 	"plexy/internal/core/reject"
@@ -157,5 +158,46 @@ func TestProductionNeedsAnAcquirer(t *testing.T) {
 	done, err := s.acquiring.Pay(t.Context(), cardRequest(t, "mer_1", "4242424242424242"))
 	if err != nil || done.Reason != reject.AcquirerMissing {
 		t.Errorf("%+v, %v", done, err)
+	}
+}
+
+// TestAnAcquirersHost takes what production charges, and without its numbers production does not start.
+func TestAnAcquirersHost(t *testing.T) {
+	h, err := host.New("127.0.0.1:0", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(h.Close)
+	cfg := settingsOf(t, t.TempDir(), "")
+	cfg.Environment, cfg.EnvironmentGiven, cfg.Acquirer = config.Production, true, config.AcquirerISO8583
+	cfg.ISO8583.Addresses, cfg.ISO8583.Acquirer = []string{h.Address()}, "123456"
+	cfg.Listen = "127.0.0.1:0"
+	_, err = Start(context.Background(), cfg, Output{Log: io.Discard, Banner: io.Discard})
+	if !errors.Is(err, ErrUsage) {
+		t.Errorf("without numbers: %v", err)
+	}
+	cfg.ISO8583.Merchant, cfg.ISO8583.Terminal = "MERCHANT1", "TERM1"
+	s := started(t, cfg)
+	m, err := s.app.CreateMerchant(t.Context(), "Arai", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := cardRequest(t, m.MerchantID, "4242424242424242")
+	r.Facts.Kind = payment.Sale
+	for {
+		paid, err := s.acquiring.Pay(t.Context(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if paid.Payment.Status() == payment.StatusCharged && paid.Payment.RRN != "" {
+			break
+		}
+		// The line is not up yet: then nothing was sent.
+		if paid.Payment.Status() != payment.StatusFailed || !clock.Pause(t.Context(), 20*time.Millisecond) {
+			t.Fatalf("%+v", paid.Payment)
+		}
+	}
+	if books := h.Books(); len(books.Authorizations) != 1 {
+		t.Errorf("the host has %+v", books)
 	}
 }

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"plexy/internal/acquiring"
 	"plexy/internal/commit"
 	"plexy/internal/config"
+	"plexy/internal/connector/iso8583"
 	"plexy/internal/connector/sandbox"
 	"plexy/internal/httpapi"
 	"plexy/internal/id"
@@ -45,8 +47,10 @@ type Server struct {
 	hooks     webhook.Key
 	messages  *notify.Post // nil when nobody can be told anything
 	acquiring *acquiring.Acquiring
-	bank      *sandbox.Acquirer // the pretend acquirer; nil in production
-	public    atomic.Value      // string: the address of the pages, once it is known
+	bank      *sandbox.Acquirer  // the pretend acquirer; nil in production
+	link      *iso8583.Connector // to the acquirer's host; nil for none
+	hearing   sync.WaitGroup     // of what the link learns of its own accord
+	public    atomic.Value       // string: the address of the pages, once it is known
 }
 
 // Serve runs a server until ctx ends or a listener fails, then stops it in order.
@@ -165,9 +169,7 @@ func (s *Server) prepare() (err error) {
 }
 
 func (s *Server) unprepare() error {
-	if s.acquiring != nil {
-		s.stopAcquiring()
-	}
+	s.stopAcquiring()
 	if s.messages != nil {
 		s.messages.Close()
 	}

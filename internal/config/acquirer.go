@@ -14,6 +14,8 @@ import (
 type ISO8583 struct {
 	Addresses   []string // HOST:PORT
 	Acquirer    string   // the acquirer's number, up to 11 digits
+	Merchant    string   // field 42: the acquirer's number of the merchant, up to 15 characters
+	Terminal    string   // field 41, of payments that name none: up to 8 characters
 	Connections int
 	// Timeout is how long an answer may take, Echo how often a connection is asked whether it is there.
 	Timeout, Echo time.Duration
@@ -42,6 +44,10 @@ var acquirerSettings = []Setting{
 	},
 	text("iso8583_acquirer", "the acquirer's number, field 32: 1 to 11 digits",
 		func(c *Config) *string { return &c.ISO8583.Acquirer }, orEmpty(checkAcquirer)),
+	text("iso8583_merchant", "the acquirer's number of the merchant, field 42: 1 to 15 characters",
+		func(c *Config) *string { return &c.ISO8583.Merchant }, atMost(15)),
+	text("iso8583_terminal", "the terminal of payments that name none, field 41: 1 to 8 characters",
+		func(c *Config) *string { return &c.ISO8583.Terminal }, atMost(8)),
 	{
 		Name: "iso8583_connections", Usage: "connections held open to the acquirer's host, 1 to 16",
 		set: func(c *Config, v string) error {
@@ -102,6 +108,16 @@ func span(name, usage string, field func(*Config) *time.Duration, least, most ti
 			return nil
 		},
 		get: func(c Config) string { return field(&c).String() },
+	}
+}
+
+// atMost takes visible ASCII of so many characters, or none.
+func atMost(most int) func(string) error {
+	return func(v string) error {
+		if len(v) > most || strings.ContainsFunc(v, func(r rune) bool { return r <= ' ' || r > '~' }) {
+			return fmt.Errorf("must be 1 to %d visible ASCII characters", most)
+		}
+		return nil
 	}
 }
 

@@ -68,7 +68,7 @@ type Config struct {
 	Notify Notify
 	// ISO8583 is the link to an acquirer's host.
 	ISO8583 ISO8583
-	// Acquirer is who new card payments go to: AcquirerSandbox or AcquirerNone.
+	// Acquirer is who new card payments go to: AcquirerISO8583, AcquirerSandbox or AcquirerNone.
 	Acquirer string
 	// SandboxLatency is how long each answer of the pretend acquirer takes.
 	SandboxLatency time.Duration

@@ -6,10 +6,11 @@ import (
 	"time"
 )
 
-// AcquirerNone is the setting acquirer of who takes no card payments; AcquirerSandbox the pretend one.
+// The setting acquirer: none takes no card payments, the sandbox's is the pretend one.
 const (
 	AcquirerNone    = "none"
 	AcquirerSandbox = "sandbox"
+	AcquirerISO8583 = "iso8583"
 )
 
 // PaddingOAEP and PaddingPKCS1 are the values of the setting direct_padding.
@@ -25,10 +26,10 @@ const maxLatency = 10 * time.Second
 var paymentSettings = []Setting{
 	{
 		Name:  "acquirer",
-		Usage: "who new card payments go to: sandbox (only in a sandbox, and the default there) or none",
+		Usage: "who new card payments go to: iso8583, sandbox (in a sandbox only, the default there) or none",
 		set: func(c *Config, v string) error {
 			c.Acquirer = v
-			return oneOf(v, AcquirerSandbox, AcquirerNone)
+			return oneOf(v, AcquirerISO8583, AcquirerSandbox, AcquirerNone)
 		},
 		get: func(c Config) string { return c.Acquirer },
 	},

@@ -89,11 +89,13 @@ type RecordAnswer struct {
 	Audit  string
 }
 
-// PutOff notes that an operation's outcome is still not known. With Seen, the number of checks that the
-// caller saw, it changes nothing when there was another one since: of two who would ask after it, one does.
+// PutOff notes that an operation's outcome is still not known. With Claim it is by somebody who is about to
+// ask after it, and refused (AlreadyDecided) when it was asked after since Seen checks: of several, one goes
+// on.
 type PutOff struct {
 	Attempt
-	Seen int64
+	Claim bool
+	Seen  int64
 }
 
 // RecordSettlement notes that the acquirer paid Amount of a payment out, of which it kept Fee; of a refund,

@@ -148,11 +148,10 @@ func putOff(s *State, at Stamp, in Instruction, c PutOff) Outcome {
 	if !ok {
 		return Outcome{Reason: reject.PaymentNotFound}
 	}
-	var change payment.Change
-	if c.Seen == 0 || c.Seen == o.Checks {
-		change = payment.PutOff(p, o, at.At)
+	if c.Claim && (o.State != payment.Sent || o.Checks != c.Seen) {
+		return Outcome{Reason: reject.AlreadyDecided, Pay: &Pay{Payment: p, Operation: o}}
 	}
-	out := s.finishPayment(in, p, change, "")
+	out := s.finishPayment(in, p, payment.PutOff(p, o, at.At), "")
 	if out.Pay.Operation.ID == "" {
 		out.Pay.Operation = o
 	}

@@ -31,9 +31,9 @@ func TestBooksInTheCatalog(t *testing.T) {
 	s := fresh(t, Config{})
 	plain := []string{"api_keys", "audits", "card_tokens", "customers", "deliveries", "delivery_attempts",
 		"direct_keys", "endpoint_tellings", "event_counters", "event_floors", "event_progress", "events",
-		"goose_db_version", "held_cards", "idempotency_hashes", "idempotency_runs", "installation", "languages",
-		"log_ins", "login_codes", "login_rates", "merchants", "messages", "payment_sessions", "sandbox_bank",
-		"shoppers", "tellings", "test_clock", "vault_keys", "webhook_endpoints"}
+		"goose_db_version", "held_cards", "idempotency_hashes", "idempotency_runs", "installation",
+		"languages", "log_ins", "login_codes", "login_rates", "merchants", "messages", "payment_sessions",
+		"sandbox_bank", "shoppers", "tellings", "test_clock", "vault_keys", "webhook_endpoints"}
 	tables := column(t, s, "select name from sqlite_schema where type = 'table' and name not like 'sqlite_%'")
 	for _, table := range tables {
 		columns := column(t, s, "select name from pragma_table_info($1)", table)
