@@ -9,6 +9,8 @@
 package shopper
 
 import (
+	"strings"
+
 	"plexy/internal/core/money"
 )
 
@@ -98,4 +100,16 @@ type DirectKey struct {
 	Private   []byte // PKCS #8 in DER, sealed
 	CreatedAt int64  // microseconds
 	RetiredAt int64  // microseconds; 0 while merchants are given the key
+}
+
+// sessionMaker is what a link says that made it, before the session's id.
+const sessionMaker = "session:"
+
+// SessionMaker is what the link of a session with this id says that made it (link.Facts.CreatedBy).
+func SessionMaker(session string) string { return sessionMaker + session }
+
+// SessionOf reads it back: the session whose link says so, which is not of the merchant's writing. It is
+// false for links that a merchant made.
+func SessionOf(createdBy string) (session string, ok bool) {
+	return strings.CutPrefix(createdBy, sessionMaker)
 }
