@@ -59,8 +59,8 @@ func (s *Server) post() (*notify.Post, error) {
 	return notify.NewPost(carrier, s.log.Logger()), nil
 }
 
-// mounts are the doors of payers and of wallets' owners; without a way to tell people a code there is none for
-// owners.
+// mounts are the doors of payers and of wallets' owners; without a way to tell people a code there is none
+// for owners.
 func (s *Server) mounts() ([]server.Mount, error) {
 	public := strings.TrimRight(s.app.Config.PublicURL, "/")
 	address, err := url.Parse(public)

@@ -336,6 +336,23 @@ func TestBrowserSendsOnce(t *testing.T) {
 	s.one(twice, payment.StatusAuthorized)
 }
 
+// A bank that decides later: the page says so, and shows the end by itself.
+func TestBrowserSlowBank(t *testing.T) {
+	s := newSite(t)
+	link := s.link(func(f *link.Facts) { f.Amount = 8_800_011 }) // pending for 5 seconds, then approved
+	s.open(link)
+	s.fill(plainCard)
+	s.press()
+	s.arrive("The bank has not answered yet")
+	s.says("Do not pay again", "88 000.11 ₸")
+	other := s.tab()
+	other.open(link) // the same browser is led to its payment
+	other.arrive("The bank has not answered yet")
+	s.arrive("Paid")
+	other.arrive("Paid")
+	s.one(link, payment.StatusAuthorized)
+}
+
 // What is typed is formatted and checked while it is typed, and a wrong form does not leave the browser.
 func TestBrowserChecksWhatIsTyped(t *testing.T) {
 	s := newSite(t)

@@ -17,6 +17,7 @@ import (
 	"plexy/internal/acquiring"
 	"plexy/internal/clock"
 	"plexy/internal/core/link"
+	"plexy/internal/core/payment"
 	"plexy/internal/merchant"
 	"plexy/internal/server"
 	"plexy/internal/storage"
@@ -29,6 +30,13 @@ const Path = "/checkout"
 // slowBank is how long a payer waits for an answer of the bank's, besides what any request may take. After it
 // the page says that the bank has not answered yet, and goes on asking.
 const slowBank = 10 * time.Second
+
+// Bounds of what a link is tried with: whoever has one could find out by it which stolen cards are good.
+const (
+	maxTries   = 10 // payments of one link in triesSpan
+	triesSpan  = time.Hour
+	retryAfter = "3600" // seconds
+)
 
 //go:embed texts assets
 var files embed.FS
@@ -49,6 +57,8 @@ type Reader interface {
 	AnyLink(ctx context.Context, id string) (link.Link, error)
 	// Merchant returns a merchant, or storage.ErrNotFound.
 	Merchant(ctx context.Context, id string) (merchant.Merchant, error)
+	// Payments returns at most q.Limit payments, and how many there are in all.
+	Payments(ctx context.Context, q storage.PaymentQuery) ([]payment.Payment, int64, error)
 }
 
 // Options are what the door needs; all are required.

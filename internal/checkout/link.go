@@ -85,8 +85,8 @@ func (d *Door) stateOf(l link.Link) string {
 	return string(status)
 }
 
-// order is the order reference that payments of the link carry. A link that a payment session made has none of
-// its own, because a shop may begin many for one order.
+// order is the order reference that payments of the link carry. A link that a payment session made has none
+// of its own, because a shop may begin many for one order.
 func (v *visit) order() string {
 	if _, ok := shopper.SessionOf(v.link.CreatedBy); ok {
 		return v.meta.Order

@@ -10,9 +10,11 @@ import (
 	"plexy/internal/card"
 	"plexy/internal/connector"
 	"plexy/internal/core/journal"
+	"plexy/internal/core/link"
 	"plexy/internal/core/payment"
 	"plexy/internal/core/reject"
 	"plexy/internal/shopper"
+	"plexy/internal/storage"
 	"plexy/internal/web"
 )
 
@@ -113,6 +115,9 @@ func (d *Door) pay(v *visit) {
 		d.showForm(v, http.StatusUnprocessableEntity, e)
 		return
 	}
+	if d.limited(v) {
+		return
+	}
 	r, err := d.options.Acquiring.Pay(v.ctx, d.request(v, key, c))
 	switch {
 	case err != nil: // the same form may be sent again
@@ -125,6 +130,28 @@ func (d *Door) pay(v *visit) {
 	default:
 		d.trouble(v, fmt.Errorf("a payment was not begun: %s", r.Reason))
 	}
+}
+
+// limited answers when the link was tried too often of late. One that is paid or being paid is not asked
+// about: the form may be the one that does it, sent twice.
+func (d *Door) limited(v *visit) bool {
+	if d.stateOf(v.link) != string(link.Active) {
+		return false
+	}
+	_, tries, err := d.options.Reader.Payments(v.ctx, storage.PaymentQuery{
+		Merchant: v.link.Merchant, Link: v.Link, Limit: 1,
+		CreatedFrom: d.options.Clock.Now() - triesSpan.Microseconds(),
+	})
+	switch {
+	case err != nil:
+		d.trouble(v, err)
+	case tries >= maxTries:
+		v.Header().Set("Retry-After", retryAfter)
+		d.pages.Sorry(v.Visit, http.StatusTooManyRequests, "limited", v.here())
+	default:
+		return false
+	}
+	return true
 }
 
 // ofLink reports whether a refusal is about the link, whose page says it better.

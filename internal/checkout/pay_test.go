@@ -372,6 +372,25 @@ func TestSession(t *testing.T) {
 	}
 }
 
+// A link is no way to find out which cards are good: ten tries in an hour.
+func TestTries(t *testing.T) {
+	r := newRig(t)
+	id, other := r.link(), r.link()
+	v := r.visitor()
+	for range 10 {
+		v.pay(id, declinedCard).says("The payment was declined")
+	}
+	if p := v.pay(id, goodCard); p.status != http.StatusTooManyRequests || p.header.Get("Retry-After") != "3600" {
+		t.Errorf("the eleventh is answered %d", p.status)
+	}
+	v.pay(other, goodCard).says("Paid")
+	r.clock.Advance(61 * minute)
+	action, form := v.get("/" + id).payForm()
+	for range 2 {
+		v.post(action, filled(form, goodCard)).says("Paid")
+	}
+}
+
 // The card is saved only where the link begins a series, and the payer reads what is agreed to.
 func TestRecurring(t *testing.T) {
 	r := newRig(t)
