@@ -380,7 +380,8 @@ func TestTries(t *testing.T) {
 	for range 10 {
 		v.pay(id, declinedCard).says("The payment was declined")
 	}
-	if p := v.pay(id, goodCard); p.status != http.StatusTooManyRequests || p.header.Get("Retry-After") != "3600" {
+	p := v.pay(id, goodCard)
+	if p.status != http.StatusTooManyRequests || p.header.Get("Retry-After") != "3600" {
 		t.Errorf("the eleventh is answered %d", p.status)
 	}
 	v.pay(other, goodCard).says("Paid")
