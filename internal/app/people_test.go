@@ -171,7 +171,8 @@ func TestNobodyIsToldTooLate(t *testing.T) {
 	}
 }
 
-// Production has no outbox, and without a carrier no pages for owners; a sandbox has both. Payers have theirs.
+// Production has no outbox, and without a carrier no pages for owners; a sandbox has both. Payers always have
+// theirs.
 func TestWhatThereIsInProduction(t *testing.T) {
 	for environment, want := range map[string]bool{config.Sandbox: true, config.Production: false} {
 		w := newWorker(t)
@@ -187,7 +188,8 @@ func TestWhatThereIsInProduction(t *testing.T) {
 		has := func(path string) bool {
 			return slices.ContainsFunc(mounts, func(m server.Mount) bool { return m.Path == path })
 		}
-		if err != nil || has("/wallet") != want || !has("/checkout") || !has("/web") || (w.outbox() != nil) != want {
+		if err != nil || !has("/checkout") || !has("/web") || has("/wallet") != want ||
+			(w.outbox() != nil) != want {
 			t.Errorf("%s: %d mounts, outbox %v, %v", environment, len(mounts), w.outbox(), err)
 		}
 		if w.messages != nil {
