@@ -75,7 +75,8 @@ func (c *cli) merchantSet(reason *string) *cobra.Command {
   order_reference  allow or reject a second transaction with the same one
   fault            in a sandbox: none, or what goes wrong, such as lost_answer or capture:slow=5
   contact_email    who is told when the merchant's webhook endpoints fail; empty for nobody
-  contact_language kk, ru or en (default): the language of that`,
+  contact_language kk, ru or en (default): the language of that
+  frame_origins    whose pages may show the payment page in a frame, such as https://shop.kz; empty for nobody`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) < 2 {
 				return fmt.Errorf("merchant set wants ID and NAME=VALUE")

@@ -59,11 +59,9 @@ func (s *Server) post() (*notify.Post, error) {
 	return notify.NewPost(carrier, s.log.Logger()), nil
 }
 
-// mounts are the doors for people. Without a way to tell them a code there are none.
+// mounts are the doors of payers and of wallets' owners; without a way to tell people a code there is none
+// for owners.
 func (s *Server) mounts() ([]server.Mount, error) {
-	if s.messages == nil {
-		return nil, nil
-	}
 	public := strings.TrimRight(s.app.Config.PublicURL, "/")
 	address, err := url.Parse(public)
 	if err != nil {
@@ -76,11 +74,15 @@ func (s *Server) mounts() ([]server.Mount, error) {
 	if err != nil {
 		return nil, err
 	}
+	all := []server.Mount{s.checkoutMount(site), {Path: web.AssetPath, Door: web.Assets{}}}
+	if s.messages == nil {
+		return all, nil
+	}
 	door := walletpage.New(walletpage.Options{
 		Reader: s.app.Storage, Owner: s, Vaults: s.app.vaults, Post: s.messages, Site: site, Clock: s.app.clock,
 		Machine: s.app.machine, NewID: s.app.ids.New, Key: s.app.master.PagesKey(),
 	})
-	return []server.Mount{{Path: walletpage.Path, Door: door}, {Path: web.AssetPath, Door: web.Assets{}}}, nil
+	return append(all, server.Mount{Path: walletpage.Path, Door: door}), nil
 }
 
 // outbox is what a sandbox would have sent; nil in production.

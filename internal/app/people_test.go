@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"plexy/internal/config"
 	"plexy/internal/core/reject"
 	"plexy/internal/notify"
+	"plexy/internal/server"
 	"plexy/internal/storage"
 )
 
@@ -169,7 +171,8 @@ func TestNobodyIsToldTooLate(t *testing.T) {
 	}
 }
 
-// Production has no outbox, and without a carrier no pages; a sandbox has both.
+// Production has no outbox, and without a carrier no pages for owners; a sandbox has both. Payers always have
+// theirs.
 func TestWhatThereIsInProduction(t *testing.T) {
 	for environment, want := range map[string]bool{config.Sandbox: true, config.Production: false} {
 		w := newWorker(t)
@@ -182,7 +185,11 @@ func TestWhatThereIsInProduction(t *testing.T) {
 			t.Fatal(err)
 		}
 		mounts, err := w.mounts()
-		if err != nil || (len(mounts) > 0) != want || (w.outbox() != nil) != want {
+		has := func(path string) bool {
+			return slices.ContainsFunc(mounts, func(m server.Mount) bool { return m.Path == path })
+		}
+		if err != nil || !has("/checkout") || !has("/web") || has("/wallet") != want ||
+			(w.outbox() != nil) != want {
 			t.Errorf("%s: %d mounts, outbox %v, %v", environment, len(mounts), w.outbox(), err)
 		}
 		if w.messages != nil {

@@ -64,6 +64,8 @@ var mayImport = map[string][]string{
 	"webhook": {"clock", "event", "sandbox", "storage", "view"},
 	"httpapi": {"access", "acquiring", "card", "clock", "commit", "connector", "core/", "customer", "event",
 		"explain", "id", "merchant", "sandbox", "server", "shopper", "storage", "vault", "view", "webhook"},
+	"checkout": {"access", "acquiring", "card", "clock", "connector", "core/", "merchant", "server", "shopper",
+		"storage", "web"},
 	"walletpage": {"access", "clock", "core/", "customer", "id", "locale", "merchant", "notify", "server",
 		"storage", "vault", "view", "web"},
 
@@ -146,8 +148,8 @@ var guards = []Guard{
 	{
 		What:    "HTTP",
 		Imports: []string{"net/http"},
-		Rooms: []string{"server", "httpapi", "web", "walletpage", "acquiring/door", "connector/sandbox/acs",
-			"notify", "metric", "webhook", "bench", "receiver"},
+		Rooms: []string{"server", "httpapi", "web", "walletpage", "checkout", "acquiring/door",
+			"connector/sandbox/acs", "notify", "metric", "webhook", "bench", "receiver"},
 		Why: "doors, webhooks and gateways of messages speak HTTP; what is behind them does not know who asked",
 	},
 	{
@@ -189,6 +191,7 @@ var modules = []Module{
 	{Path: "github.com/moov-io/iso8583", Why: "packs and unpacks the fields of card messages"},
 	{Path: "github.com/nyaruka/phonenumbers", Why: "phone numbers: the numbering plan is not ours to keep"},
 	{Path: "github.com/oklog/ulid/v2", Why: "ids that sort by time"},
+	{Path: "github.com/piglig/go-qr", Why: "QR codes of payment links: the standard's tables and masks"},
 	{Path: "github.com/pressly/goose/v3", Why: "migrations, with a lock between processes"},
 	{Path: "github.com/prometheus/client_golang", Why: "metrics in the format that everybody reads"},
 	{Path: "github.com/spf13/cobra", Why: "command line: help, completion and errors as people expect"},

@@ -5,6 +5,8 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net/url"
+	"strings"
 	"time"
 
 	"plexy/internal/clock"
@@ -39,7 +41,37 @@ type Settings struct {
 	ContactEmail Email
 	// ContactLanguage is the language of that: kk, ru or en; "" is en.
 	ContactLanguage string
+	// FrameOrigins are whose pages may show the hosted page in a frame: origins such as https://shop.kz with
+	// spaces between them, at most MaxFrameOrigins; "" for nobody's.
+	FrameOrigins string
 }
+
+// MaxFrameOrigins bounds frame_origins.
+const MaxFrameOrigins = 10
+
+// Frames are the FrameOrigins one by one.
+func (s Settings) Frames() []string { return strings.Fields(s.FrameOrigins) }
+
+// parseOrigins reads origins with spaces or commas between them: scheme and host, with a port if need be, and
+// nothing more. http is for machines that one develops on.
+func parseOrigins(value string) (string, error) {
+	all := strings.FieldsFunc(value, func(r rune) bool { return r == ' ' || r == ',' })
+	for i, origin := range all {
+		u, err := url.Parse(strings.TrimSuffix(origin, "/"))
+		if err != nil || u.Host == "" || u.User != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "" ||
+			u.Scheme != "https" && (u.Scheme != "http" || !local(u.Hostname())) ||
+			strings.ContainsAny(u.Host, ";'\"*\\") || len(origin) > 255 {
+			return "", fmt.Errorf("%w: frame_origins must be origins such as https://shop.kz", ErrSetting)
+		}
+		all[i] = u.Scheme + "://" + strings.ToLower(u.Host)
+	}
+	if len(all) > MaxFrameOrigins {
+		return "", fmt.Errorf("%w: frame_origins may be %d origins at most", ErrSetting, MaxFrameOrigins)
+	}
+	return strings.Join(all, " "), nil
+}
+
+func local(host string) bool { return host == "localhost" || host == "127.0.0.1" || host == "::1" }
 
 // Defaults are the settings of a new merchant: holds for 7 days, order references free to repeat, 10 minutes
 // for an approval, automatic clearing after an hour and otherwise after 5 days.
@@ -64,8 +96,8 @@ var ErrSetting = errors.New("unknown setting")
 
 // Set changes one setting by its public name: hold_expiry, approval_expiry, clearing_auto and clearing_manual
 // (a duration such as 168h, 7d or 10m), order_reference (allow or reject), fault (a fault such as lost_answer
-// or capture:slow=5, or none), contact_email (an address, or empty for none) or contact_language (kk, ru or
-// en).
+// or capture:slow=5, or none), contact_email (an address, or empty for none), contact_language (kk, ru or en)
+// or frame_origins (such as https://shop.kz, several with spaces between them, or empty for none).
 func (s Settings) Set(name, value string) (Settings, error) {
 	switch name {
 	case "hold_expiry":
@@ -113,9 +145,15 @@ func (s Settings) Set(name, value string) (Settings, error) {
 			return s, err
 		}
 		s.ContactLanguage = l
+	case "frame_origins":
+		o, err := parseOrigins(value)
+		if err != nil {
+			return s, err
+		}
+		s.FrameOrigins = o
 	default:
 		return s, fmt.Errorf("%w: %q (known: approval_expiry, clearing_auto, clearing_manual, contact_email, "+
-			"contact_language, fault, hold_expiry, order_reference)", ErrSetting, name)
+			"contact_language, fault, frame_origins, hold_expiry, order_reference)", ErrSetting, name)
 	}
 	return s, nil
 }
@@ -140,6 +178,9 @@ func (s Settings) Map() map[string]string {
 	if s.ContactEmail != "" {
 		all["contact_email"] = s.ContactEmail.Masked()
 		all["contact_language"] = cmp.Or(s.ContactLanguage, "en")
+	}
+	if s.FrameOrigins != "" {
+		all["frame_origins"] = s.FrameOrigins
 	}
 	return all
 }

@@ -2,6 +2,7 @@ package merchant_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -85,5 +86,24 @@ func TestMapNamesEverySettingAndReadsBack(t *testing.T) {
 	}
 	if back != s {
 		t.Errorf("read back %+v, want %+v", back, s)
+	}
+}
+
+func TestFrameOrigins(t *testing.T) {
+	for value, want := range map[string]string{
+		"https://Shop.kz": "https://shop.kz", "https://a.kz, https://b.kz:8443/": "https://a.kz https://b.kz:8443",
+		"http://localhost:3000": "http://localhost:3000", "http://127.0.0.1": "http://127.0.0.1", "": "", " ": "",
+	} {
+		s, err := merchant.Defaults().Set("frame_origins", value)
+		if err != nil || s.FrameOrigins != want || (s.Map()["frame_origins"] != want) {
+			t.Errorf("%q became %q: %v", value, s.FrameOrigins, err)
+		}
+	}
+	many := strings.Repeat("https://a.kz ", merchant.MaxFrameOrigins+1)
+	for _, value := range []string{"*", "https://*.kz", "http://shop.kz", "https://shop.kz/path", "shop.kz",
+		"https://u@shop.kz", "https://shop.kz?x", "https://shop.kz;script-src", "javascript:x", "null", many} {
+		if s, err := merchant.Defaults().Set("frame_origins", value); !errors.Is(err, merchant.ErrSetting) {
+			t.Errorf("%q became %q: %v", value, s.FrameOrigins, err)
+		}
 	}
 }

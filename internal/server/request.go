@@ -62,6 +62,9 @@ func (s *Server) door(path string) Door {
 		if rest, ok := strings.CutPrefix(path, m.Path); ok && (rest == "" || rest[0] == '/') {
 			return m.Door
 		}
+		if m.Also != nil && m.Also(path) {
+			return m.Door
+		}
 	}
 	return s.options.Door
 }

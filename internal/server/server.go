@@ -41,6 +41,8 @@ type Door interface {
 type Mount struct {
 	Path string
 	Door Door
+	// Also reports of other paths whether they are the door's; nil for none.
+	Also func(path string) bool
 }
 
 // Apologizer is what a mounted door may be besides: one that has its own words when its Serve panicked

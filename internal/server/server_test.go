@@ -595,12 +595,14 @@ func TestMountsHaveTheirPathsAndNoOthers(t *testing.T) {
 	r := start(t, api, func(o *server.Options) {
 		o.Mounts = []server.Mount{
 			{Path: "/wallet", Door: pageDoor("wallet")}, {Path: "/web", Door: pageDoor("web")},
+			{Path: "/pay", Door: pageDoor("pay"), Also: func(path string) bool { return path == "/short" }},
 		}
 	})
 	for path, want := range map[string]string{
 		"/wallet": "wallet", "/wallet/": "wallet", "/wallet/a/b": "wallet", "/web/x.css": "web",
 		"/wallets": "api", "/": "api", "/v1/wallet": "api", "/webs": "api", "/wallet/panic": "sorry",
 		"/healthz": `{"status":"ok"}`,
+		"/pay/1":   "pay", "/short": "pay", "/short/1": "api",
 	} {
 		if _, body := r.get(t, path); body != want {
 			t.Errorf("%s is answered %q, want %q", path, body, want)

@@ -20,7 +20,7 @@ type files struct {
 
 var assets = sync.OnceValue(func() files {
 	f := files{css: asset("plexy.css"), svg: asset("icon.svg")}
-	f.style = AssetPath + "/plexy.css?v=" + stamp(f.css)
+	f.style = AssetPath + "/plexy.css?v=" + Stamp(f.css)
 	f.icon = AssetPath + "/icon.svg"
 	return f
 })
@@ -33,8 +33,8 @@ func asset(name string) []byte {
 	return content
 }
 
-// stamp is short and another one when the content is.
-func stamp(content []byte) string {
+// Stamp is short and another one when the content is: an address with it may be kept for ever.
+func Stamp(content []byte) string {
 	sum := sha256.Sum256(content)
 	return hex.EncodeToString(sum[:6])
 }

@@ -53,8 +53,12 @@ func catalogue(files fs.FS) (locale.Catalogue, error) {
 // Page is one page: what its layout needs, and what is in it.
 type Page struct {
 	Title string
-	Home  string // where the name of the site leads
+	Home  string // where the name of the site leads; "" for nowhere
 	Main  templ.Component
+	// Script is the address of the page's script; "" for none. The visit's Policy must allow it.
+	Script string
+	// Narrow is for pages with one form and one decision.
+	Narrow bool
 }
 
 // Frame is how a page says things to who visits it.
@@ -147,23 +151,27 @@ func (p *Pages) render(v *Visit, compose func(*Frame) Page) ([]byte, error) {
 }
 
 // Sorry answers with the page that says what is wrong; what names the texts sorry.WHAT.title and
-// sorry.WHAT.text. home is where its link leads.
+// sorry.WHAT.text. home is where its link leads, "" for no link.
 func (p *Pages) Sorry(v *Visit, status int, what, home string) {
 	p.Show(v, status, func(f *Frame) Page {
 		return Page{Title: f.T("sorry." + what + ".title"), Home: home, Main: sorry(f, what, home)}
 	})
 }
 
-// File answers with a file to be saved under a name.
-func (v *Visit) File(name, kind string, content []byte) {
+// Data answers with something that is no page, for a page to show or to read.
+func (v *Visit) Data(kind string, content []byte) {
 	v.secure()
-	h := v.Header()
-	h.Set("Content-Type", kind)
-	h.Set("Content-Disposition", `attachment; filename="`+name+`"`)
+	v.Header().Set("Content-Type", kind)
 	v.WriteHeader(http.StatusOK)
 	if v.Request.Method != http.MethodHead {
 		_, _ = v.Write(content) // a browser that went away is no trouble
 	}
+}
+
+// File answers with a file to be saved under a name.
+func (v *Visit) File(name, kind string, content []byte) {
+	v.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
+	v.Data(kind, content)
 }
 
 // Here is the address of the visited page without the choice of a language in it.

@@ -4,6 +4,7 @@
 package web
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -12,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 
 	"plexy/internal/access"
@@ -69,6 +71,8 @@ type Visit struct {
 	Language locale.Language
 	// Chosen tells that the person has just asked for the language.
 	Chosen bool
+	// Policy is what the page may do beyond showing itself; doors set it before they answer.
+	Policy Policy
 
 	site    *Site
 	visitor string
@@ -108,15 +112,20 @@ func (v *Visit) Token() string {
 
 // Posted reads a form and reports whether it came from a page of ours that this visitor was shown.
 func (v *Visit) Posted() bool {
-	r := v.Request
-	if v.site.origins.Check(r) != nil {
-		return false
-	}
-	r.Body = http.MaxBytesReader(v.Exchange, r.Body, maxForm)
-	if r.ParseForm() != nil {
-		return false
-	}
-	return subtle.ConstantTimeCompare([]byte(r.PostForm.Get(tokenField)), []byte(v.Token())) == 1
+	return v.Sent() &&
+		subtle.ConstantTimeCompare([]byte(v.Request.PostForm.Get(tokenField)), []byte(v.Token())) == 1
+}
+
+// Sent reads a form and reports whether it came from a page of ours, whoever was shown it: for doors whose
+// forms carry what proves that by themselves, because in a frame of another site there may be no cookies.
+func (v *Visit) Sent() bool {
+	return v.site.origins.Check(v.Request) == nil && v.Returned()
+}
+
+// Returned reads a form that any site may have sent, such as a bank's, and reports whether it could be read.
+func (v *Visit) Returned() bool {
+	v.Request.Body = http.MaxBytesReader(v.Exchange, v.Request.Body, maxForm)
+	return v.Request.ParseForm() == nil
 }
 
 // Redirect sends the browser to a path of ours with a fresh GET, so that reloading sends nothing again.
@@ -155,13 +164,27 @@ func (s *Site) Cookie(r *http.Request, name string) string {
 // Address names where a request comes from, for counting: the address of the nearest machine that is not a
 // trusted proxy, of IPv6 the network of 64 bits that one customer of a provider gets.
 func (s *Site) Address(r *http.Request) string {
+	ip, ok := s.Machine(r)
+	if !ok {
+		return r.RemoteAddr
+	}
+	if ip.Is6() {
+		if network, err := ip.Prefix(64); err == nil {
+			return network.String()
+		}
+	}
+	return ip.String()
+}
+
+// Machine is the address of the nearest machine that is not a trusted proxy. It is personal data.
+func (s *Site) Machine(r *http.Request) (netip.Addr, bool) {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		host = r.RemoteAddr
 	}
 	ip, err := netip.ParseAddr(host)
 	if err != nil {
-		return host
+		return ip, false
 	}
 	var hops []string
 	for _, line := range r.Header.Values("X-Forwarded-For") {
@@ -174,13 +197,7 @@ func (s *Site) Address(r *http.Request) string {
 		}
 		ip = next
 	}
-	ip = ip.Unmap().WithZone("")
-	if ip.Is6() {
-		if network, err := ip.Prefix(64); err == nil {
-			return network.String()
-		}
-	}
-	return ip.String()
+	return ip.Unmap().WithZone(""), true
 }
 
 func (s *Site) trusted(ip netip.Addr) bool {
@@ -192,13 +209,68 @@ func (s *Site) trusted(ip netip.Addr) bool {
 	return false
 }
 
+// Policy is what a page may do beyond showing itself. The zero Policy is the strictest. What it names are
+// origins, such as https://bank.example.
+type Policy struct {
+	// Script lets the page load scripts from here, and those ask here.
+	Script bool
+	// Forms are where its forms may go besides here.
+	Forms []string
+	// Frames are whose pages it may show in a frame, besides ours when there are any.
+	Frames []string
+	// Ancestors are whose pages may show it in a frame; Own ours, too.
+	Ancestors []string
+	Own       bool
+}
+
+// String is the content security policy. What is no origin is left out of it.
+func (p Policy) String() string {
+	var b strings.Builder
+	b.WriteString("default-src 'none'; style-src 'self'; img-src 'self'; ")
+	if p.Script {
+		b.WriteString("script-src 'self'; connect-src 'self'; ")
+	}
+	if len(p.Frames) > 0 {
+		b.WriteString("frame-src 'self'" + origins(p.Frames) + "; ")
+	}
+	ancestors := origins(p.Ancestors)
+	if p.Own {
+		ancestors = " 'self'" + ancestors
+	}
+	b.WriteString("form-action 'self'" + origins(p.Forms) + "; base-uri 'none'; frame-ancestors" +
+		cmp.Or(ancestors, " 'none'"))
+	return b.String()
+}
+
+// origins lists the well-formed ones, each with a space before it.
+func origins(all []string) string {
+	var b strings.Builder
+	for _, o := range all {
+		if o != "" && OriginOf(o) == o {
+			b.WriteString(" " + o)
+		}
+	}
+	return b.String()
+}
+
+// OriginOf is the origin of an address of the web, such as https://bank.example; "" when it is none.
+func OriginOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil ||
+		strings.ContainsAny(u.Host, " ;,'\"*") {
+		return ""
+	}
+	return u.Scheme + "://" + strings.ToLower(u.Host)
+}
+
 // secure sets the headers of every answer of a page door.
 func (v *Visit) secure() {
 	h := v.Header()
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; "+
-		"form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+	h.Set("Content-Security-Policy", v.Policy.String())
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("X-Frame-Options", "DENY")
+	if !v.Policy.Own && len(v.Policy.Ancestors) == 0 {
+		h.Set("X-Frame-Options", "DENY") // it cannot say more than one origin
+	}
 	h.Set("Referrer-Policy", "same-origin")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=()")

@@ -116,7 +116,7 @@ func merchants(w *world) {
 
 	two.Settings = merchant.Settings{
 		HoldMicros: math.MaxInt64, RejectRepeats: true, ApprovalMicros: math.MaxInt64 - 1,
-		ContactEmail: "иван@shop.kz", ContactLanguage: "ru",
+		ContactEmail: "иван@shop.kz", ContactLanguage: "ru", FrameOrigins: "https://shop.kz https://b.kz:8443",
 	}
 	w.ok(w.SetMerchant(w.ctx, two.ID, two.Settings, w.audit()))
 	w.is(w.SetMerchant(w.ctx, "mer_3", strict, w.audit()), storage.ErrNotFound)
