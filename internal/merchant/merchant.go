@@ -39,6 +39,9 @@ type Settings struct {
 	ContactEmail Email
 	// ContactLanguage is the language of that: kk, ru or en; "" is en.
 	ContactLanguage string
+	// WebhookMinor says that amounts in events of card payments are minor units; else they are major ones, as
+	// transactions read.
+	WebhookMinor bool
 }
 
 // Defaults are the settings of a new merchant: holds for 7 days, order references free to repeat, 10 minutes
@@ -63,9 +66,9 @@ const (
 var ErrSetting = errors.New("unknown setting")
 
 // Set changes one setting by its public name: hold_expiry, approval_expiry, clearing_auto and clearing_manual
-// (a duration such as 168h, 7d or 10m), order_reference (allow or reject), fault (a fault such as lost_answer
-// or capture:slow=5, or none), contact_email (an address, or empty for none) or contact_language (kk, ru or
-// en).
+// (a duration such as 168h, 7d or 10m), order_reference (allow or reject), webhook_amounts (minor or major),
+// fault (a fault such as lost_answer or capture:slow=5, or none), contact_email (an address, or empty for
+// none) or contact_language (kk, ru or en).
 func (s Settings) Set(name, value string) (Settings, error) {
 	switch name {
 	case "hold_expiry":
@@ -95,6 +98,11 @@ func (s Settings) Set(name, value string) (Settings, error) {
 			return s, fmt.Errorf("%w: order_reference must be allow or reject", ErrSetting)
 		}
 		s.RejectRepeats = value == "reject"
+	case "webhook_amounts":
+		if value != "minor" && value != "major" {
+			return s, fmt.Errorf("%w: webhook_amounts must be minor or major", ErrSetting)
+		}
+		s.WebhookMinor = value == "minor"
 	case "fault":
 		d, err := sandbox.ParseDial(value)
 		if err != nil {
@@ -115,13 +123,13 @@ func (s Settings) Set(name, value string) (Settings, error) {
 		s.ContactLanguage = l
 	default:
 		return s, fmt.Errorf("%w: %q (known: approval_expiry, clearing_auto, clearing_manual, contact_email, "+
-			"contact_language, fault, hold_expiry, order_reference)", ErrSetting, name)
+			"contact_language, fault, hold_expiry, order_reference, webhook_amounts)", ErrSetting, name)
 	}
 	return s, nil
 }
 
 // Map returns the settings by their public names, the address masked; fault and contact only where there is
-// one.
+// one, and webhook_amounts only where it is minor.
 func (s Settings) Map() map[string]string {
 	reference := "allow"
 	if s.RejectRepeats {
@@ -133,6 +141,9 @@ func (s Settings) Map() map[string]string {
 		"clearing_manual": (time.Duration(s.ClearingManualMicros) * time.Microsecond).String(),
 		"hold_expiry":     (time.Duration(s.HoldMicros) * time.Microsecond).String(),
 		"order_reference": reference,
+	}
+	if s.WebhookMinor {
+		all["webhook_amounts"] = "minor"
 	}
 	if s.Fault != (sandbox.Dial{}) {
 		all["fault"] = s.Fault.String()
