@@ -24,9 +24,9 @@ func AppendMajor(dst []byte, minor int64, c Currency) []byte {
 // Major is AppendMajor as text.
 func Major(minor int64, c Currency) string { return string(AppendMajor(nil, minor, c)) }
 
-// ParseMajor reads an amount in major units as JSON writes a number, and returns its minor units: digits, with
-// a fraction or without. It answers false for everything that is no whole number of minor units (126.275 in
-// KZT; zeros at the end say nothing and may stand there), for signs, exponents, zeros before the number,
+// ParseMajor reads an amount in major units as JSON writes a number, and returns its minor units: digits,
+// with a fraction or without. It answers false for everything that is no whole number of minor units (126.275
+// in KZT; zeros at the end say nothing and may stand there), for signs, exponents, zeros before the number,
 // whatever does not fit an int64, and all that is no number.
 func ParseMajor(text string, c Currency) (minor int64, ok bool) {
 	whole, fraction, pointed := strings.Cut(text, ".")
