@@ -61,7 +61,8 @@ func (c *cli) merchant() *cobra.Command {
 	set := c.merchantSet(&reason)
 	c.printsRecord(create, list, show, set)
 	explained(&reason, create, set)
-	return c.group("merchant", "Create, list, show and set merchants", required(create, "name"), list, show, set)
+	return c.group("merchant", "Create, list, show and set merchants", required(create, "name"), list, show, set,
+		c.webhookSecret())
 }
 
 func (c *cli) merchantSet(reason *string) *cobra.Command {
@@ -74,6 +75,7 @@ func (c *cli) merchantSet(reason *string) *cobra.Command {
   approval_expiry  how long a wallet's owner may take to approve, such as 10m
   order_reference  allow or reject a second transaction with the same one
   fault            in a sandbox: none, or what goes wrong, such as lost_answer or capture:slow=5
+  webhook_amounts  major (default) or minor: units of amounts in events of card payments
   contact_email    who is told when the merchant's webhook endpoints fail; empty for nobody
   contact_language kk, ru or en (default): the language of that
   frame_origins    whose pages may show the payment page in a frame, such as https://shop.kz; empty for nobody`,

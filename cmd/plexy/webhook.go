@@ -273,6 +273,9 @@ func (c *cli) deliveries(merchant *string) *cobra.Command {
 
 func printDelivery(w io.Writer, d app.Delivery) {
 	fmt.Fprintf(w, "%s\t%s\t%s\t%d attempts\n", d.DeliveryID, d.Name, d.State, d.Attempts)
+	if d.URL != "" {
+		fmt.Fprintf(w, "  to %s\n", d.URL)
+	}
 	for _, t := range d.Tried {
 		fmt.Fprintf(w, "  %d\t%s\t%d ms\t%d\t%s\t%q\n", t.Number, t.At, t.Millis, t.Status, t.Error, t.Response)
 	}

@@ -47,6 +47,7 @@ type Delivery struct {
 	State      string    `json:"state"`
 	Attempts   int       `json:"attempts"`
 	DueAt      string    `json:"dueAt"`
+	URL        string    `json:"url,omitempty"` // the address that its payment names; none: its endpoint's
 	Tried      []Attempt `json:"attemptList,omitempty"`
 }
 
@@ -79,7 +80,7 @@ func (a *App) endpointView(e event.Endpoint, secrets bool) (Endpoint, error) {
 		v.FailingSince = &since
 	}
 	if secrets {
-		v.Token, v.Secret = key.Token(e.ID, 1).Reveal(), key.Secret(e.ID, e.Secret).Reveal()
+		v.Token, v.Secret = key.Token(e.ID, e.Token).Reveal(), key.Secret(e.ID, e.Secret).Reveal()
 	}
 	return v, nil
 }
@@ -200,7 +201,7 @@ func (a *App) Endpoints(ctx context.Context, merchant string) ([]Endpoint, error
 
 func (a *App) endpoint(ctx context.Context, merchant, endpoint string) (event.Endpoint, error) {
 	e, err := a.Storage.Endpoint(ctx, merchant, endpoint)
-	if errors.Is(err, storage.ErrNotFound) {
+	if errors.Is(err, storage.ErrNotFound) || e.Callbacks() {
 		return e, fmt.Errorf("%w: merchant %q has no endpoint %q", ErrRefused, merchant, endpoint)
 	}
 	return e, err
@@ -321,11 +322,12 @@ func (a *App) DeleteEndpoint(ctx context.Context, merchant, endpoint, reason str
 func (a *App) Deliveries(
 	ctx context.Context, merchant, endpoint, state string, limit int,
 ) ([]Delivery, error) {
-	if _, err := a.endpoint(ctx, merchant, endpoint); err != nil {
+	e, err := a.told(ctx, merchant, endpoint)
+	if err != nil {
 		return nil, err
 	}
 	all, err := a.Storage.DeliveriesOf(ctx, storage.DeliveryQuery{
-		Endpoint: endpoint, State: event.DeliveryState(state), Limit: limit,
+		Endpoint: e.ID, State: event.DeliveryState(state), Limit: limit,
 	})
 	out := make([]Delivery, 0, len(all))
 	for _, d := range all {
@@ -337,7 +339,7 @@ func (a *App) Deliveries(
 func deliveryView(d event.Delivery) Delivery {
 	v := Delivery{
 		DeliveryID: d.ID, Number: d.Number, Name: d.Name, State: string(d.State), Attempts: d.Attempts,
-		DueAt: rfc3339(d.DueAt),
+		DueAt: rfc3339(d.DueAt), URL: d.URL,
 	}
 	if d.Object != "" {
 		v.Event = event.ID(d.Object, d.Sequence)
@@ -347,10 +349,11 @@ func deliveryView(d event.Delivery) Delivery {
 
 // Delivery shows one delivery with its attempts.
 func (a *App) Delivery(ctx context.Context, merchant, endpoint, delivery string) (Delivery, error) {
-	if _, err := a.endpoint(ctx, merchant, endpoint); err != nil {
+	e, err := a.told(ctx, merchant, endpoint)
+	if err != nil {
 		return Delivery{}, err
 	}
-	d, err := a.Storage.Delivery(ctx, endpoint, delivery)
+	d, err := a.Storage.Delivery(ctx, e.ID, delivery)
 	if errors.Is(err, storage.ErrNotFound) {
 		return Delivery{}, fmt.Errorf("%w: there is no delivery %q to this endpoint", ErrRefused, delivery)
 	}
@@ -383,7 +386,7 @@ type Again struct {
 
 // Replay sends events to an endpoint again. It returns how many deliveries that made due.
 func (a *App) Replay(ctx context.Context, merchant, endpoint string, what Again) (n int, err error) {
-	e, err := a.endpoint(ctx, merchant, endpoint)
+	e, err := a.told(ctx, merchant, endpoint)
 	if err != nil {
 		return 0, err
 	}

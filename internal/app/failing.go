@@ -98,11 +98,12 @@ const exportPage = 500
 // DeliveriesCSV writes deliveries to an endpoint as a file, newest event first, all of them; state is "" for
 // all.
 func (a *App) DeliveriesCSV(ctx context.Context, merchant, endpoint, state string, to io.Writer) error {
-	if _, err := a.endpoint(ctx, merchant, endpoint); err != nil {
+	e, err := a.told(ctx, merchant, endpoint)
+	if err != nil {
 		return err
 	}
 	file := view.NewDeliveriesCSV(to)
-	q := storage.DeliveryQuery{Endpoint: endpoint, State: event.DeliveryState(state), Limit: exportPage}
+	q := storage.DeliveryQuery{Endpoint: e.ID, State: event.DeliveryState(state), Limit: exportPage}
 	for {
 		page, err := a.Storage.DeliveriesOf(ctx, q)
 		if err != nil {

@@ -95,6 +95,13 @@ func (w sealedWorld) check() {
 	session, err := w.a.Storage.Session(ctx, someone)
 	w.ok(err)
 	opens(session.KeyID, vault.PurposeSessionSigner, session.Signer, "signer")
+	webhooks := &Server{app: w.a}
+	if key, err := webhooks.sessionKey(ctx, someone); err != nil || key != "signer" {
+		w.t.Errorf("callbacks of the session are signed with %q, %v", key, err)
+	}
+	if _, err := webhooks.sessionKey(ctx, "none"); !errors.Is(err, storage.ErrNotFound) {
+		w.t.Errorf("callbacks of no session: %v", err)
+	}
 	keys, err := w.a.Storage.DirectKeys(ctx)
 	w.ok(err)
 	opens(keys[0].KeyID, vault.PurposeDirectKey, keys[0].Private, "private")

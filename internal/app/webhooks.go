@@ -8,6 +8,8 @@ import (
 	"plexy/internal/clock"
 	"plexy/internal/config"
 	"plexy/internal/id"
+	"plexy/internal/storage"
+	"plexy/internal/vault"
 	"plexy/internal/webhook"
 )
 
@@ -60,7 +62,7 @@ func (s *Server) startWebhooks(ctx context.Context, t *tasks) {
 		Store: s.app.Storage, Sender: s.sender, Key: s.hooks, Clock: s.app.clock, Machine: clock.System{},
 		Owner: s.app.ids.New(id.Server), Sandbox: s.app.Config.Environment == config.Sandbox,
 		Sequencer: s.sequencer, Busy: s.busy, Alarm: s.taskAlarm,
-		Fault: s.app.fault,
+		Fault: s.app.fault, SessionKey: s.sessionKey,
 		Observe: func(r webhook.Result, first bool, sinceEvent time.Duration) {
 			if !first {
 				sinceEvent = -1
@@ -87,4 +89,26 @@ func (s *Server) sweepDeliveries(ctx context.Context) error {
 	return inBatches(func() (int, error) {
 		return s.app.Storage.SweepDeliveries(ctx, s.app.clock.Now()-keep, sweepBatch)
 	})
+}
+
+// sessionKey opens the API key that began a payment session; storage.ErrNotFound when it was erased.
+func (s *Server) sessionKey(ctx context.Context, session string) (string, error) {
+	kept, err := s.app.Storage.Session(ctx, session)
+	if err == nil && kept.KeyID == "" {
+		err = storage.ErrNotFound
+	}
+	if err != nil {
+		return "", err
+	}
+	open := func() ([]byte, error) {
+		return s.app.vaults.Current().Unseal(kept.KeyID, vault.PurposeSessionSigner, kept.ID, kept.Signer)
+	}
+	key, err := open()
+	if err != nil { // perhaps it was sealed with a key that is newer than the last look
+		if err := s.app.vaults.Refresh(ctx); err != nil {
+			return "", err
+		}
+		key, err = open()
+	}
+	return string(key), err
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"plexy/internal/core/journal"
+	"plexy/internal/core/payment"
 )
 
 // DeliveryState says what became of a delivery.
@@ -23,6 +24,7 @@ type Delivery struct {
 	Endpoint string
 	Merchant string
 	Number   int64  // the event's; 0 for a test event
+	URL      string // where it goes when its endpoint has no address (see NewCallbacks); else ""
 	Object   string // the record of the event; "" for a test event
 	Sequence int64
 	Name     string
@@ -59,6 +61,44 @@ func NewDelivery(e Endpoint, number int64, r journal.Record, at int64) Delivery 
 		Object: r.Object, Sequence: r.Sequence, Name: r.Event(), State: Waiting,
 		DueAt: at, CreatedAt: at, UpdatedAt: at,
 	}
+}
+
+// NewCallback is the delivery of a payment's event through its merchant's NewCallbacks. ok is false when the
+// payment names no address, or when the address is not to hear of this: that of a payment session is told
+// what its plug-in understands, whether the payment is on hold, paid or has failed. A plug-in that was told
+// of a hold listens no more, so a sale is told of once it is charged.
+func NewCallback(
+	e Endpoint, number int64, r journal.Record, f payment.Facts, at int64,
+) (d Delivery, ok bool) {
+	if f.CallbackURL == "" {
+		return Delivery{}, false
+	}
+	if f.Session != "" {
+		switch r.Type {
+		case journal.Charged, journal.Rejected, journal.Failed:
+		case journal.Authorized:
+			if f.Kind == payment.Sale {
+				return Delivery{}, false
+			}
+		default:
+			return Delivery{}, false
+		}
+	}
+	d = NewDelivery(e, number, r, at)
+	d.URL = f.CallbackURL
+	return d, true
+}
+
+// For is the delivery of an event to the endpoint, due at the given time; ok is false when it is not to hear
+// of it.
+func For(e Endpoint, of Event, at int64) (d Delivery, ok bool) {
+	switch {
+	case !e.Callbacks():
+		return NewDelivery(e, of.Number, of.Record, at), e.Wants(of.Record.Event())
+	case of.Payment == nil:
+		return Delivery{}, false
+	}
+	return NewCallback(e, of.Number, of.Record, of.Payment.Facts, at)
 }
 
 // Attempt is one try to deliver.

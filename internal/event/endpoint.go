@@ -28,6 +28,7 @@ type Endpoint struct {
 	// PreviousUntil (microseconds) deliveries are signed with the version before, too (rule W-9).
 	Secret        int64
 	PreviousUntil int64
+	Token         int64 // version of its token, which is derived likewise
 	// Revision counts what was changed: whoever writes a change names the revision that it read.
 	Revision  int64
 	CreatedAt int64 // microseconds
@@ -41,9 +42,28 @@ type Endpoint struct {
 func NewEndpoint(id, merchant string, at int64) Endpoint {
 	return Endpoint{
 		ID: id, Merchant: merchant, Ordered: true, Signatures: []Signature{HMAC}, Concurrency: UsualConcurrency,
-		Form: Form{Version: Version}, State: Enabled, Secret: 1, Revision: 1, CreatedAt: at, UpdatedAt: at,
+		Form: Form{Version: Version}, State: Enabled, Secret: 1,
+		Token: 1, Revision: 1, CreatedAt: at, UpdatedAt: at,
 	}
 }
+
+// NewCallbacks is the endpoint of a merchant through which the addresses are told that its payments name: it
+// has none itself, each delivery has its own. It is written when first something is delivered through it, is
+// never listed or deleted, and stays enabled whatever one of the addresses answers.
+func NewCallbacks(merchant string, at int64) Endpoint {
+	return NewEndpoint(CallbacksID(merchant), merchant, at)
+}
+
+const callbacks = "whc_"
+
+// CallbacksID returns the id of the merchant's NewCallbacks: whc_ and the merchant's ULID.
+func CallbacksID(merchant string) string {
+	_, ulid, _ := strings.Cut(merchant, "_")
+	return callbacks + ulid
+}
+
+// Callbacks reports whether the endpoint is one of NewCallbacks.
+func (e Endpoint) Callbacks() bool { return strings.HasPrefix(e.ID, callbacks) }
 
 // EndpointState says whether an endpoint is delivered to.
 type EndpointState string

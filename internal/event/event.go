@@ -24,6 +24,7 @@ type Event struct {
 	Record      journal.Record
 	Transaction wallet.Transaction // as the record left it; zero where Payment is set
 	Payment     *payment.Payment   // of a card payment, as the record left it; else nil
+	Minor       bool               // its merchant wants amounts of payments in minor units
 }
 
 // New returns the event of a record, with the transaction rewound from what it is by now.

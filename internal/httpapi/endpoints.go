@@ -37,10 +37,10 @@ func endpointRoutes() []Route {
 		{Method: post, Template: endpointPath + "/rotate-secret", Body: true,
 			serve: onEndpoint((*API).rotateSecret)},
 		{Method: post, Template: endpointPath + "/test", Body: true, serve: onEndpoint((*API).testEndpoint)},
-		{Method: post, Template: endpointPath + "/replay", Body: true, serve: onEndpoint((*API).replay)},
+		{Method: post, Template: endpointPath + "/replay", Body: true, serve: onTold((*API).replay)},
 		{Method: get, Template: endpointPath + "/deliveries", Query: true,
-			serve: onEndpoint((*API).listDeliveries)},
-		{Method: get, Template: endpointPath + "/deliveries/{delivery_id}", serve: onEndpoint((*API).getDelivery)},
+			serve: onTold((*API).listDeliveries)},
+		{Method: get, Template: endpointPath + "/deliveries/{delivery_id}", serve: onTold((*API).getDelivery)},
 	}
 }
 
@@ -56,6 +56,25 @@ func onEndpoint(serve func(*API, *call, event.Endpoint)) func(*API, *call) {
 			return
 		}
 		serve(a, c, e)
+	}
+}
+
+// onTold finds the merchant's endpoint that the path names, or, under the name callback, the one through
+// which the addresses are told that its payments name: it is not written while nothing was delivered so.
+func onTold(serve func(*API, *call, event.Endpoint)) func(*API, *call) {
+	own := onEndpoint(serve)
+	return func(a *API, c *call) {
+		if c.id != "callback" {
+			own(a, c)
+			return
+		}
+		e, err := a.options.Outbox.Endpoint(c.ctx, c.Merchant, event.CallbacksID(c.Merchant))
+		if errors.Is(err, storage.ErrNotFound) {
+			e, err = event.NewCallbacks(c.Merchant, a.options.Clock.Now()), nil
+		}
+		if !c.failed(err, noEndpoint) {
+			serve(a, c, e)
+		}
 	}
 }
 

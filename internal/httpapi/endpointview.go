@@ -117,7 +117,7 @@ func appendMaybe(b []byte, name string, at int64) []byte {
 // appendToken adds the token to a rendered endpoint.
 func (a *API) appendToken(b []byte, e *event.Endpoint) []byte {
 	b = append(b[:len(b)-1], `,"token":"`...)
-	b = append(b, a.options.Webhooks.Token(e.ID, 1).Reveal()...)
+	b = append(b, a.options.Webhooks.Token(e.ID, e.Token).Reveal()...)
 	return append(b, `"}`...)
 }
 
@@ -152,7 +152,11 @@ func appendDelivery(b []byte, d *event.Delivery) []byte {
 	b = strconv.AppendBool(append(b, `,"isReplay":`...), d.Replay)
 	b = strconv.AppendBool(append(b, `,"outOfOrder":`...), d.OutOfOrder)
 	b = view.Time(b, `,"createdAt":"`, d.CreatedAt)
-	return view.Time(b, `,"updatedAt":"`, d.UpdatedAt)
+	b = view.Time(b, `,"updatedAt":"`, d.UpdatedAt)
+	if d.URL != "" {
+		b = view.Text(append(b, `,"url":`...), d.URL)
+	}
+	return b
 }
 
 // appendAttempts ends a delivery with its attempts. What the receiver said is for staff only.

@@ -44,6 +44,9 @@ type Settings struct {
 	// FrameOrigins are whose pages may show the hosted page in a frame: origins such as https://shop.kz with
 	// spaces between them, at most MaxFrameOrigins; "" for nobody's.
 	FrameOrigins string
+	// WebhookMinor says that amounts in events of card payments are minor units; else they are major ones, as
+	// transactions read.
+	WebhookMinor bool
 }
 
 // MaxFrameOrigins bounds frame_origins.
@@ -95,9 +98,10 @@ const (
 var ErrSetting = errors.New("unknown setting")
 
 // Set changes one setting by its public name: hold_expiry, approval_expiry, clearing_auto and clearing_manual
-// (a duration such as 168h, 7d or 10m), order_reference (allow or reject), fault (a fault such as lost_answer
-// or capture:slow=5, or none), contact_email (an address, or empty for none), contact_language (kk, ru or en)
-// or frame_origins (such as https://shop.kz, several with spaces between them, or empty for none).
+// (a duration such as 168h, 7d or 10m), order_reference (allow or reject), webhook_amounts (minor or major),
+// fault (a fault such as lost_answer or capture:slow=5, or none), contact_email (an address, or empty for
+// none), contact_language (kk, ru or en) or frame_origins (such as https://shop.kz, several with spaces
+// between them, or empty for none).
 func (s Settings) Set(name, value string) (Settings, error) {
 	switch name {
 	case "hold_expiry":
@@ -127,6 +131,11 @@ func (s Settings) Set(name, value string) (Settings, error) {
 			return s, fmt.Errorf("%w: order_reference must be allow or reject", ErrSetting)
 		}
 		s.RejectRepeats = value == "reject"
+	case "webhook_amounts":
+		if value != "minor" && value != "major" {
+			return s, fmt.Errorf("%w: webhook_amounts must be minor or major", ErrSetting)
+		}
+		s.WebhookMinor = value == "minor"
 	case "fault":
 		d, err := sandbox.ParseDial(value)
 		if err != nil {
@@ -153,13 +162,13 @@ func (s Settings) Set(name, value string) (Settings, error) {
 		s.FrameOrigins = o
 	default:
 		return s, fmt.Errorf("%w: %q (known: approval_expiry, clearing_auto, clearing_manual, contact_email, "+
-			"contact_language, fault, frame_origins, hold_expiry, order_reference)", ErrSetting, name)
+			"contact_language, fault, frame_origins, hold_expiry, order_reference, webhook_amounts)", ErrSetting, name)
 	}
 	return s, nil
 }
 
 // Map returns the settings by their public names, the address masked; fault and contact only where there is
-// one.
+// one, and webhook_amounts only where it is minor.
 func (s Settings) Map() map[string]string {
 	reference := "allow"
 	if s.RejectRepeats {
@@ -171,6 +180,9 @@ func (s Settings) Map() map[string]string {
 		"clearing_manual": (time.Duration(s.ClearingManualMicros) * time.Microsecond).String(),
 		"hold_expiry":     (time.Duration(s.HoldMicros) * time.Microsecond).String(),
 		"order_reference": reference,
+	}
+	if s.WebhookMinor {
+		all["webhook_amounts"] = "minor"
 	}
 	if s.Fault != (sandbox.Dial{}) {
 		all["fault"] = s.Fault.String()

@@ -70,7 +70,7 @@ type Work struct {
 // Due is a delivery to send, with what its body is made of.
 type Due struct {
 	Delivery event.Delivery
-	Event    event.Event // zero when the delivery has its body, and for test events
+	Event    event.Event // zero for test events, and when the delivery has its body but no address of its own
 	// Behind is the number of the event of the same object before this one that still waits to be delivered to
 	// this endpoint: the last such one, or its own number when nothing is in the way.
 	Behind int64

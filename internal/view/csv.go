@@ -18,7 +18,7 @@ func NewDeliveriesCSV(to io.Writer) DeliveriesCSV {
 	c := DeliveriesCSV{csv.NewWriter(to)}
 	c.w.UseCRLF = true
 	_ = c.w.Write([]string{"deliveryId", "eventId", "eventNumber", "eventName", "state", "attempts", "isReplay",
-		"outOfOrder", "createdAt", "updatedAt"})
+		"outOfOrder", "createdAt", "updatedAt", "url"})
 	return c
 }
 
@@ -32,7 +32,7 @@ func (c DeliveriesCSV) Add(d *event.Delivery) {
 	_ = c.w.Write([]string{
 		Harmless(d.ID), Harmless(id), number, Harmless(d.Name), Harmless(string(d.State)),
 		strconv.Itoa(d.Attempts), strconv.FormatBool(d.Replay), strconv.FormatBool(d.OutOfOrder),
-		at(d.CreatedAt), at(d.UpdatedAt),
+		at(d.CreatedAt), at(d.UpdatedAt), Harmless(d.URL),
 	})
 }
 

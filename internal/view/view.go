@@ -94,6 +94,8 @@ var operationTypes = map[journal.Type]string{
 	journal.Canceled:   "cancel",
 	journal.Refunded:   "refund",
 	journal.Expired:    "expire",
+	journal.Charged:    "capture",
+	journal.Cancelled:  "cancel",
 }
 
 // Minor writes an integer after the quoted name: an amount in minor units, or a number.
@@ -152,8 +154,14 @@ func EventAs(b []byte, e *event.Event, form event.Form) []byte {
 		b = append(append(b, `,"data":{"id":"`...), r.Object...)
 		return append(Minor(b, `","sequence":`, r.Sequence), "}}"...)
 	}
+	if e.Payment != nil {
+		return append(paymentData(append(b, `,"data":`...), e), '}')
+	}
 	return append(Transaction(append(b, `,"data":`...), &e.Transaction, e.Transaction.Amount, ""), '}')
 }
 
-// EventSize is what one rendered event takes with a usual order reference, rounded up.
+// EventSize is what one rendered event of a wallet takes with a usual order reference, rounded up.
 const EventSize = 896
+
+// PaymentEventSize is that of a card payment.
+const PaymentEventSize = 1536

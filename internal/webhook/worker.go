@@ -1,7 +1,9 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"time"
 
 	"plexy/internal/clock"
@@ -33,7 +35,7 @@ const (
 	MarkTest       = "Plexy-Test"
 )
 
-// WorkerOptions are what a worker needs; all are required but Observe.
+// WorkerOptions are what a worker needs; all are required but Observe and SessionKey.
 type WorkerOptions struct {
 	Store     storage.Outbox
 	Sender    *Sender
@@ -49,6 +51,9 @@ type WorkerOptions struct {
 	Busy func() bool
 	// Fault returns what a merchant has dialled for its deliveries; nil, as in production, for nothing.
 	Fault func(merchant string) sandbox.Dial
+	// SessionKey returns the API key that began a payment session, with which the session's callback is signed;
+	// storage.ErrNotFound when it is not kept any more. nil signs none.
+	SessionKey func(ctx context.Context, session string) (string, error)
 	// Observe hears of every attempt: what it came to, and for a first one how long after its event it ended.
 	Observe func(r Result, first bool, sinceEvent time.Duration)
 }
@@ -252,24 +257,29 @@ func (w *Worker) room(l *lane) bool {
 
 // attempt sends one delivery beside the loop.
 func (w *Worker) attempt(ctx context.Context, l *lane, due storage.Due, now int64) {
-	url, m, dial := l.endpoint.URL, w.message(l.endpoint, due, now), w.dialled(due.Delivery)
+	url := cmp.Or(due.Delivery.URL, l.endpoint.URL)
+	m, dial := w.message(&l.endpoint, due, now), w.dialled(due.Delivery)
+	callback := l.endpoint.Callbacks()
 	go func() {
-		r := w.send(ctx, url, m, dial)
+		r := Result{Error: "not called: the message cannot be signed"}
+		if !callback || w.forSession(ctx, &due.Event, &m) {
+			r = w.send(ctx, url, m, dial)
+		}
 		w.done <- attempted{lane: l, due: due, body: m.Body, at: now, result: r}
 	}()
 }
 
-func (w *Worker) message(e event.Endpoint, due storage.Due, now int64) Message {
+func (w *Worker) message(e *event.Endpoint, due storage.Due, now int64) Message {
 	d := &due.Delivery
-	m := Message{ID: d.ID, Body: d.Body, Token: w.o.Key.Token(e.ID, 1), Marks: map[string][]string{}}
-	w.o.Key.Signers(&m, &e, now)
+	m := Message{ID: d.ID, Body: d.Body, Token: w.o.Key.Token(e.ID, e.Token), Marks: map[string][]string{}}
+	w.o.Key.Signers(&m, e, now)
 	if d.Object == "" {
 		m.Marks[MarkTest] = []string{"true"}
 		return m
 	}
 	m.ID = event.ID(d.Object, d.Sequence)
 	if len(m.Body) == 0 {
-		m.Body = view.EventAs(make([]byte, 0, view.EventSize), &due.Event, e.Form)
+		m.Body = body(e, &due.Event)
 	}
 	if d.OutOfOrder {
 		m.Marks[MarkOutOfOrder] = []string{"true"}
@@ -278,6 +288,40 @@ func (w *Worker) message(e event.Endpoint, due storage.Due, now int64) Message {
 		m.Marks[MarkReplay] = []string{"true"}
 	}
 	return m
+}
+
+// body renders an event for the endpoint.
+func body(e *event.Endpoint, of *event.Event) []byte {
+	switch p := of.Payment; {
+	case p == nil:
+		return view.EventAs(make([]byte, 0, view.EventSize), of, e.Form)
+	case e.Callbacks() && p.Session != "":
+		return view.Legacy(nil, of)
+	}
+	return view.EventAs(make([]byte, 0, view.PaymentEventSize), of, e.Form)
+}
+
+// forSession adds the signature that the callback of a payment session is verified by. false: the key for it
+// cannot be read now, so the attempt has failed; one that is not kept any more is done without, since there
+// are receivers that verify what every delivery is signed with.
+func (w *Worker) forSession(ctx context.Context, e *event.Event, m *Message) bool {
+	if e.Payment == nil || e.Payment.Session == "" || w.o.SessionKey == nil {
+		return true
+	}
+	key, err := w.o.SessionKey(ctx, e.Payment.Session)
+	if errors.Is(err, storage.ErrNotFound) {
+		return true
+	}
+	signature := ""
+	if err == nil {
+		signature, err = LegacySign(key, m.Body)
+	}
+	if err != nil {
+		w.trouble(ctx, "sign for a payment session's callback", err)
+		return false
+	}
+	m.Marks[LegacySignature] = []string{signature}
+	return true
 }
 
 // settle decides what an attempt came to.
@@ -326,9 +370,12 @@ func (w *Worker) healthy(l *lane) {
 }
 
 // failing notes since when an endpoint has been failing, and gives up on one that is gone or has not answered
-// for days.
+// for days. Of Callbacks nothing is noted: what one address answers says nothing about the others.
 func (w *Worker) failing(l *lane, r Result, now int64) {
 	e := &l.endpoint
+	if e.Callbacks() {
+		return
+	}
 	h := storage.Health{Endpoint: e.ID, FailingSince: e.FailingSince}
 	if h.FailingSince == 0 {
 		h.FailingSince = now

@@ -40,7 +40,8 @@ const (
 // world is a merchant's transactions in memory, told to an endpoint by a sequencer and a worker. Its clock
 // stands still; leases, signatures and the worker's own turns go by the machine's.
 type world struct {
-	dial sandbox.Dial // set before start
+	dial       sandbox.Dial // set before start
+	sessionKey func(context.Context, string) (string, error)
 	testing.TB
 	store   *store
 	clock   *clock.Manual
@@ -189,7 +190,7 @@ func (w *world) start() {
 	worker := webhook.NewWorker(webhook.WorkerOptions{
 		Store: w.store, Sender: sender, Key: w.hooks, Clock: w.clock, Machine: w.clock, Owner: w.ids.New(id.Server),
 		Sandbox: w.sandbox, Sequencer: sequencer, Alarm: alarm, Busy: idle,
-		Fault: func(string) sandbox.Dial { return w.dial },
+		Fault: func(string) sandbox.Dial { return w.dial }, SessionKey: w.sessionKey,
 	})
 	var running sync.WaitGroup
 	running.Go(func() { sequencer.Run(ctx) })

@@ -51,9 +51,13 @@ func (s *Store) Number(_ context.Context, at int64, limit int) (numbered int, er
 			r, _ := t.record(ref)
 			o.feeds[r.Merchant] = append(o.feeds[r.Merchant], ref)
 			o.numbers[ref] = int64(len(o.feeds[r.Merchant]))
+			of := t.event(ref)
+			t.callbacks(of, at)
 			for _, e := range o.endpoints {
-				if e.Merchant == r.Merchant && e.State == event.Enabled && e.Wants(r.Event()) {
-					d := event.NewDelivery(e.Endpoint, o.numbers[ref], r, at)
+				if e.Merchant != r.Merchant || e.State != event.Enabled {
+					continue
+				}
+				if d, ok := event.For(e.Endpoint, of, at); ok {
 					o.deliveries[d.ID] = d
 				}
 			}
@@ -64,6 +68,15 @@ func (s *Store) Number(_ context.Context, at int64, limit int) (numbered int, er
 	return numbered, err
 }
 
+// callbacks writes the endpoint of a merchant through which the address of a payment is told, if it names one
+// that is to hear of the event.
+func (t *Tables) callbacks(of event.Event, at int64) {
+	c := event.NewCallbacks(of.Record.Merchant, at)
+	if _, ok := event.For(c, of, at); ok && t.Outbox.endpoints[c.ID] == nil {
+		t.Outbox.endpoints[c.ID] = &endpoint{Endpoint: c}
+	}
+}
+
 // Mark does nothing.
 func (s *Store) Mark(context.Context) error { return nil }
 
@@ -71,7 +84,9 @@ func (s *Store) Mark(context.Context) error { return nil }
 func (t *Tables) event(ref journal.Ref) event.Event {
 	r, _ := t.record(ref)
 	if p := t.Payments.Payments[ref.Object]; p != nil {
-		return event.OfPayment(t.Outbox.numbers[ref], r, p.Payment)
+		e := event.OfPayment(t.Outbox.numbers[ref], r, p.Payment)
+		e.Minor = t.Merchants[r.Merchant].Settings.WebhookMinor
+		return e
 	}
 	return event.New(t.Outbox.numbers[ref], r, *t.Transactions[ref.Object])
 }
@@ -108,10 +123,14 @@ func (s *Store) CreateEndpoint(_ context.Context, e event.Endpoint, audit machin
 		if t.Merchants[e.Merchant] == nil {
 			return storage.ErrNotFound
 		}
-		if t.Outbox.endpoints[e.ID] != nil || len(t.endpointsOf(e.Merchant)) >= event.MaxEndpoints {
+		there := t.Outbox.endpoints[e.ID] != nil
+		switch {
+		case e.Callbacks() && there:
+		case there, len(t.endpointsOf(e.Merchant)) >= event.MaxEndpoints && !e.Callbacks():
 			return conflict("endpoint", e.ID)
+		default:
+			t.Outbox.endpoints[e.ID] = &endpoint{Endpoint: copied(e)}
 		}
-		t.Outbox.endpoints[e.ID] = &endpoint{Endpoint: copied(e)}
 		t.audit(audit)
 		return nil
 	})
@@ -119,7 +138,7 @@ func (s *Store) CreateEndpoint(_ context.Context, e event.Endpoint, audit machin
 
 func (t *Tables) endpointsOf(merchant string) (found []event.Endpoint) {
 	for _, id := range sorted(t.Outbox.endpoints) {
-		if e := t.Outbox.endpoints[id]; e.Merchant == merchant {
+		if e := t.Outbox.endpoints[id]; e.Merchant == merchant && !e.Callbacks() {
 			found = append(found, e.Endpoint)
 		}
 	}
@@ -177,7 +196,7 @@ func copied(e event.Endpoint) event.Endpoint {
 func (s *Store) DeleteEndpoint(_ context.Context, merchant, id string, audit machine.Audit) error {
 	return s.write(func(t *Tables) error {
 		e := t.Outbox.endpoints[id]
-		if e == nil || e.Merchant != merchant {
+		if e == nil || e.Merchant != merchant || e.Callbacks() {
 			return storage.ErrNotFound
 		}
 		delete(t.Outbox.endpoints, id)
@@ -266,7 +285,7 @@ func (s *Store) DueDeliveries(
 			break
 		}
 		due := storage.Due{Delivery: d, Behind: behind(waiting, d)}
-		if len(d.Body) == 0 {
+		if len(d.Body) == 0 || d.URL != "" {
 			due.Event = s.t.event(journal.Ref{Object: d.Object, Sequence: d.Sequence})
 			due.Event.Number = d.Number // the feed may have swept it meanwhile
 		}
@@ -416,17 +435,23 @@ func (s *Store) Replay(_ context.Context, at int64, q storage.ReplayQuery) (n in
 			first = max(first, t.Outbox.floors[q.Endpoint.Merchant]+1)
 		}
 		for number, looked := first, 0; number <= end && looked < q.Limit; number++ {
-			r, _ := t.record(feed[number-1]) // of one that was swept only the delivery is needed
 			d, there := t.Outbox.deliveries[event.DeliveryID(q.Endpoint.ID, number)]
 			if q.Dead && d.State != event.Dead {
 				continue
 			}
 			looked, last = looked+1, number
 			switch {
-			case !q.Dead && !q.Endpoint.Wants(r.Event()), there && d.State == event.Waiting:
+			case there && d.State == event.Waiting:
 				continue
-			case !there:
-				d = event.NewDelivery(q.Endpoint, number, r, at)
+			case !q.Dead:
+				fresh, wanted := event.For(q.Endpoint, t.event(feed[number-1]), at)
+				if !wanted {
+					continue
+				}
+				t.callbacks(t.event(feed[number-1]), at)
+				if !there {
+					d = fresh
+				}
 			}
 			d.State, d.Base, d.Replay, d.DueAt, d.UpdatedAt = event.Waiting, d.Attempts, true, at, at
 			d.OutOfOrder = false

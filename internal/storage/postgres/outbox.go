@@ -161,6 +161,12 @@ const (
 		and not exists (select 1 from event_floors f where f.merchant_id = j.merchant_id and j.at <= f.swept_at)`
 )
 
+// calledSQL finds the address that the payment of an event names, if it is to hear of it: the condition is
+// event.NewCallback's. The index that it looks into holds only payments that name one.
+const calledSQL = `select c.callback_url from payments c where c.id = n.object_id and c.callback_url <> ''
+	and (c.session_id = '' or n.type in ('charged', 'rejected', 'failed')
+		or n.type = 'authorized' and c.kind <> 'sale') limit 1`
+
 // numberSQL numbers the given records in one statement, so that all of it sees what the snapshot that it
 // keeps could see. $1 is when deliveries are due, $2 the mark. The clocks of two servers may disagree, so an
 // object's time is made to grow with its sequence.
@@ -175,7 +181,7 @@ func numberSQL(records, moving string) string {
 		select merchant_id, object_id, sequence,
 			case when object_id like 'wt\_%' then 'wallet.transaction.' || type
 				when object_id like 'wlt\_%' then 'wallet.' || type else 'transaction.' || state end as name,
-			max(at) over (partition by object_id order by sequence) as at
+			max(at) over (partition by object_id order by sequence) as at, type
 		from (` + records + `) j
 	), counters as (
 		insert into event_counters as c (merchant_id, number)
@@ -183,16 +189,30 @@ func numberSQL(records, moving string) string {
 		on conflict (merchant_id) do update set number = c.number + excluded.number
 		returning merchant_id, number
 	), numbered as materialized (
-		select f.merchant_id, f.object_id, f.sequence, f.name,
+		select f.merchant_id, f.object_id, f.sequence, f.name, f.type,
 			c.number + 1 - row_number() over (
 				partition by f.merchant_id order by f.at desc, f.object_id desc, f.sequence desc) as number
 		from fresh f join counters c on c.merchant_id = f.merchant_id
+	), called as materialized (
+		select n.*, p.callback_url, split_part(n.merchant_id, '_', 2) as ulid
+		from numbered n cross join lateral (` + calledSQL + `) p where n.name like 'transaction.%'
+	), callers as (
+		insert into webhook_endpoints (id, merchant_id, url, event_types, ordered, state, why, secret,
+			previous_until, created_at, updated_at)
+		select distinct 'whc_' || ulid, merchant_id, '', '', true, 'enabled', '', 1, 0, $1::bigint, $1::bigint
+		from called on conflict (id) do nothing
 	), told as (
 		insert into deliveries (` + sqlstore.DeliveryColumns + `)
 		select 'whd_' || split_part(e.id, '_', 2) || '_' || lpad(n.number::text, 16, '0'), e.id, e.merchant_id,
-			n.number, n.object_id, n.sequence, n.name, 'waiting', 0, 0, $1, false, false, '', $1, $1
+			n.number, n.object_id, n.sequence, n.name, 'waiting', 0, 0, $1, false, false, ''::bytea, $1, $1, ''
 		from numbered n join webhook_endpoints e on e.merchant_id = n.merchant_id and e.state = 'enabled'
+			and substr(e.id, 1, 4) <> 'whc_'
 			and (e.event_types = '' or n.name = any (string_to_array(e.event_types, ' ')))
+		union all
+		select 'whd_' || c.ulid || '_' || lpad(c.number::text, 16, '0'), 'whc_' || c.ulid, c.merchant_id,
+			c.number, c.object_id, c.sequence, c.name, 'waiting', 0, 0, $1, false, false, ''::bytea, $1, $1,
+			c.callback_url
+		from called c
 	), progress as (
 		update event_progress set snapshot = t.snapshot::text from target t` + moving + `
 	)

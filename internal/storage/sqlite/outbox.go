@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"plexy/internal/core/journal"
+	"plexy/internal/core/payment"
 	"plexy/internal/event"
 	"plexy/internal/storage/sqlstore"
 )
@@ -13,6 +14,8 @@ import (
 type unnumbered struct {
 	row    int64
 	record journal.Record // only what names the event
+	// of says of a payment who is to be told; zero of anything else.
+	of payment.Facts
 }
 
 // Number numbers records in the order of their rows, which is the order of their commits: there is one writer
@@ -50,13 +53,15 @@ func (s *Store) Mark(context.Context) error { return nil }
 // number numbers what is among the next records, limit of them at most, and reports whether there are more.
 func number(ctx context.Context, db sqlstore.DB, at int64, limit int) (numbered int, more bool, err error) {
 	var rows []unnumbered
-	err = db.Query(ctx, "select rowid, merchant_id, object_id, sequence, type, state from journal "+
-		"where rowid > (select position from event_progress) order by rowid limit $1", []any{int64(limit)},
+	err = db.Query(ctx, "select j.rowid, j.merchant_id, j.object_id, j.sequence, j.type, j.state, "+
+		"coalesce(p.callback_url, ''), coalesce(p.session_id, ''), coalesce(p.kind, '') from journal j "+
+		"left join payments p on p.id = j.object_id and p.callback_url <> '' "+
+		"where j.rowid > (select position from event_progress) order by j.rowid limit $1", []any{int64(limit)},
 		func(r sqlstore.Row) error {
 			rows = append(rows, unnumbered{r.Int64(), journal.Record{
 				Merchant: r.Text(), Object: r.Text(), Sequence: r.Int64(), Type: journal.Type(r.Text()),
 				After: journal.After{State: r.Text()},
-			}})
+			}, payment.Facts{CallbackURL: r.Text(), Session: r.Text(), Kind: payment.Kind(r.Text())}})
 			return nil
 		})
 	if err != nil || len(rows) == 0 {
@@ -74,7 +79,7 @@ func number(ctx context.Context, db sqlstore.DB, at int64, limit int) (numbered 
 			}
 			feeds[row.record.Merchant] = f
 		}
-		if err := f.add(ctx, db, row.record, at); err != nil {
+		if err := f.add(ctx, db, row, at); err != nil {
 			return 0, false, err
 		}
 		numbered++
@@ -94,6 +99,7 @@ func number(ctx context.Context, db sqlstore.DB, at int64, limit int) (numbered 
 type feed struct {
 	number    int64
 	endpoints []event.Endpoint
+	callbacks event.Endpoint // its ID is "" while it was not written
 }
 
 func openFeed(ctx context.Context, db sqlstore.DB, merchant string) (*feed, error) {
@@ -108,13 +114,18 @@ func openFeed(ctx context.Context, db sqlstore.DB, merchant string) (*feed, erro
 	}
 	return f, db.Query(ctx, "select "+sqlstore.EndpointColumns+" from webhook_endpoints "+
 		"where merchant_id = $1 and state = 'enabled'", []any{merchant}, func(r sqlstore.Row) error {
-		f.endpoints = append(f.endpoints, sqlstore.ScanEndpoint(r))
+		if e := sqlstore.ScanEndpoint(r); e.Callbacks() {
+			f.callbacks = e
+		} else {
+			f.endpoints = append(f.endpoints, e)
+		}
 		return nil
 	})
 }
 
-func (f *feed) add(ctx context.Context, db sqlstore.DB, r journal.Record, at int64) error {
+func (f *feed) add(ctx context.Context, db sqlstore.DB, row unnumbered, at int64) error {
 	f.number++
+	r := row.record
 	_, err := db.Exec(ctx, "insert into events (merchant_id, number, object_id, sequence) "+
 		"values ($1, $2, $3, $4)", []any{r.Merchant, f.number, r.Object, r.Sequence})
 	for i := range f.endpoints {
@@ -125,5 +136,18 @@ func (f *feed) add(ctx context.Context, db sqlstore.DB, r journal.Record, at int
 			err = sqlstore.InsertDelivery(ctx, db, event.NewDelivery(*e, f.number, r, at))
 		}
 	}
-	return err
+	if err != nil || row.of.CallbackURL == "" {
+		return err
+	}
+	d, ok := event.NewCallback(event.NewCallbacks(r.Merchant, at), f.number, r, row.of, at)
+	if !ok {
+		return nil
+	}
+	if f.callbacks.ID == "" {
+		f.callbacks = event.NewCallbacks(r.Merchant, at)
+		if err := sqlstore.InsertEndpoint(ctx, db, f.callbacks); err != nil {
+			return err
+		}
+	}
+	return sqlstore.InsertDelivery(ctx, db, d)
 }

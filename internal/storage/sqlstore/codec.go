@@ -33,7 +33,7 @@ const (
 	ReplyColumns     = "scope, key, fingerprint, status, body, request_id, created_at"
 	ReferenceColumns = "name, direction, wallet_id, amount, status, body, created_at"
 	MerchantColumns  = "id, name, hold_micros, reject_repeats, approval_micros, fault, contact_email, " +
-		"contact_language, created_at, clearing_auto_micros, clearing_manual_micros, frame_origins"
+		"contact_language, created_at, clearing_auto_micros, clearing_manual_micros, frame_origins, webhook_minor"
 	TermsColumns    = "id, hold_micros, reject_repeats, approval_micros"
 	KeyColumns      = "id, merchant_id, hash, created_at, revoked_at"
 	VaultKeyColumns = "id, wrapped, state, created_at"
@@ -143,6 +143,7 @@ func ScanMerchant(r Row) merchant.Merchant {
 	}
 	m.Settings.ClearingAutoMicros, m.Settings.ClearingManualMicros = r.Int64(), r.Int64()
 	m.Settings.FrameOrigins = r.Text()
+	m.Settings.WebhookMinor = r.Bool()
 	return m
 }
 

@@ -90,13 +90,14 @@ func (s *Store) DueDeliveries(
 // the next one with what it has, so that there are few statements to plan.
 var atOnce = []int{1, 8, 64}
 
-// addEvents reads the events of deliveries that have no body yet, those of wallets and of payments apart.
+// addEvents reads the events of deliveries that have no body yet or have an address of their own, those of
+// wallets and of payments apart.
 func addEvents(ctx context.Context, db DB, found []storage.Due) error {
 	var transactions, payments []*storage.Due
 	for i := range found {
 		d := &found[i]
 		switch _, isPayment := paymentBook(d.Delivery.Object); {
-		case len(d.Delivery.Body) > 0 || d.Delivery.Object == "":
+		case len(d.Delivery.Body) > 0 && d.Delivery.URL == "" || d.Delivery.Object == "":
 		case isPayment:
 			payments = append(payments, d)
 		default:
@@ -267,11 +268,11 @@ func InsertDelivery(ctx context.Context, db DB, d event.Delivery) error {
 	return err
 }
 
-var insertDelivery = "insert into deliveries (" + DeliveryColumns + ") values (" + Places(1, 16) + ")"
+var insertDelivery = "insert into deliveries (" + DeliveryColumns + ") values (" + Places(1, 17) + ")"
 
 func deliveryArgs(d event.Delivery) []any {
 	return []any{d.ID, d.Endpoint, d.Merchant, d.Number, d.Object, d.Sequence, d.Name, string(d.State),
-		int64(d.Attempts), int64(d.Base), d.DueAt, d.Replay, d.OutOfOrder, d.Body, d.CreatedAt, d.UpdatedAt}
+		int64(d.Attempts), int64(d.Base), d.DueAt, d.Replay, d.OutOfOrder, d.Body, d.CreatedAt, d.UpdatedAt, d.URL}
 }
 
 // Replay makes deliveries due again, and makes those that are missing.
@@ -316,16 +317,21 @@ func (r *replay) dead(ctx context.Context) error {
 }
 
 func (r *replay) numbered(ctx context.Context) error {
+	if r.Endpoint.Callbacks() {
+		if err := InsertEndpoint(ctx, r.db, r.Endpoint); err != nil {
+			return err
+		}
+	}
 	events, err := between(ctx, r.db, numbers{r.Endpoint.Merchant, r.From, r.To}, r.Limit)
 	if err != nil {
 		return err
 	}
 	for _, e := range events {
 		r.last = e.Number
-		if !r.Endpoint.Wants(e.Record.Event()) {
+		d, wanted := event.For(r.Endpoint, e, r.at)
+		if !wanted {
 			continue
 		}
-		d := event.NewDelivery(r.Endpoint, e.Number, e.Record, r.at)
 		changed, err := r.db.Exec(ctx, "update deliveries set "+again+" where id = $3 and state <> 'waiting'",
 			[]any{r.at, r.at, d.ID})
 		if err != nil {

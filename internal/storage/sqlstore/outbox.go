@@ -17,11 +17,15 @@ import (
 // Columns of what leaves the house.
 const (
 	EndpointColumns = "id, merchant_id, url, event_types, ordered, state, why, secret, previous_until, " +
-		"created_at, updated_at, failing_since, signatures, retry_waits, concurrency, form_version, thin, revision"
+		"created_at, updated_at, failing_since, signatures, retry_waits, concurrency, form_version, thin, " +
+		"revision, token"
 	DeliveryColumns = "id, endpoint_id, merchant_id, number, object_id, sequence, name, state, attempts, " +
-		"base, due_at, replay, out_of_order, body, created_at, updated_at"
+		"base, due_at, replay, out_of_order, body, created_at, updated_at, url"
 	AttemptColumns = "delivery_id, number, at, micros, status, error, response"
 )
+
+// ofItsOwn is the condition on endpoints that their merchant made: see event.NewCallbacks.
+const ofItsOwn = "substr(id, 1, 4) <> 'whc_'"
 
 // ScanEndpoint reads EndpointColumns.
 func ScanEndpoint(r Row) event.Endpoint {
@@ -34,7 +38,7 @@ func ScanEndpoint(r Row) event.Endpoint {
 	e.Waits, _ = event.ParseWaits(strings.Fields(r.Text()))           // none: the installation's
 	e.Concurrency = int(r.Int64())
 	e.Form = event.Form{Version: r.Int64(), Thin: r.Bool()}
-	e.Revision = r.Int64()
+	e.Revision, e.Token = r.Int64(), r.Int64()
 	return e
 }
 
@@ -54,6 +58,7 @@ func ScanDelivery(r Row) event.Delivery {
 		Object: r.Text(), Sequence: r.Int64(), Name: r.Text(), State: event.DeliveryState(r.Text()),
 		Attempts: int(r.Int64()), Base: int(r.Int64()), DueAt: r.Int64(),
 		Replay: r.Bool(), OutOfOrder: r.Bool(), Body: r.Bytes(), CreatedAt: r.Int64(), UpdatedAt: r.Int64(),
+		URL: r.Text(),
 	}
 }
 
@@ -77,6 +82,7 @@ func scanNumbered(r Row) numbered { return numbered{r.Int64(), ScanRecord(r)} }
 func events(ctx context.Context, db DB, rows []numbered) ([]event.Event, error) {
 	transactions, payments := map[string]wallet.Transaction{}, map[string]payment.Payment{}
 	var sold, paid []string
+	minor := false
 	for _, row := range rows {
 		if _, isPayment := paymentBook(row.record.Object); isPayment {
 			paid = append(paid, row.record.Object)
@@ -90,9 +96,10 @@ func events(ctx context.Context, db DB, rows []numbered) ([]event.Event, error) 
 		return nil
 	})
 	if err == nil {
-		err = byIDs(ctx, db, "select "+PaymentColumns+" from payments", paid, func(r Row) error {
+		of := "select " + Of("p", PaymentColumns) + wantsMinor + " from payments p"
+		err = byIDs(ctx, db, of, paid, func(r Row) error {
 			p := ScanPayment(r)
-			payments[p.ID] = p
+			payments[p.ID], minor = p, r.Bool()
 			return nil
 		})
 	}
@@ -103,6 +110,7 @@ func events(ctx context.Context, db DB, rows []numbered) ([]event.Event, error) 
 	for i, row := range rows {
 		if p, ok := payments[row.record.Object]; ok {
 			found[i] = event.OfPayment(row.number, row.record, p)
+			found[i].Minor = minor
 		} else {
 			found[i] = event.New(row.number, row.record, transactions[row.record.Object])
 		}
@@ -126,6 +134,9 @@ func byIDs(ctx context.Context, db DB, sql string, ids []string, row func(Row) e
 	return nil
 }
 
+// wantsMinor is the column after a payment's that says how its merchant wants amounts.
+const wantsMinor = ", (select m.webhook_minor from merchants m where m.id = p.merchant_id)"
+
 // eventKind is how events about one kind of object are read: a number, and of the record, as j, its object.
 type eventKind struct {
 	parts, join string
@@ -142,11 +153,13 @@ var (
 		},
 	}
 	ofPayments = eventKind{
-		Of("j", RecordColumns) + ", " + Of("p", PaymentColumns),
+		Of("j", RecordColumns) + ", " + Of("p", PaymentColumns) + wantsMinor,
 		"join payments p on p.id = j.object_id ",
 		func(r Row) event.Event {
 			row := scanNumbered(r)
-			return event.OfPayment(row.number, row.record, ScanPayment(r))
+			e := event.OfPayment(row.number, row.record, ScanPayment(r))
+			e.Minor = r.Bool()
+			return e
 		},
 	}
 )
@@ -208,24 +221,33 @@ func (s *Store) CreateEndpoint(ctx context.Context, e event.Endpoint, audit mach
 		if n == 0 {
 			return storage.ErrNotFound
 		}
-		have, err := one(ctx, db, "select count(*) from webhook_endpoints where merchant_id = $1",
+		have, err := one(ctx, db, "select count(*) from webhook_endpoints where merchant_id = $1 and "+ofItsOwn,
 			[]any{e.Merchant}, Row.Int64)
 		if err != nil {
 			return err
 		}
-		if have >= event.MaxEndpoints {
+		if have >= event.MaxEndpoints && !e.Callbacks() {
 			return storage.ErrConflict
 		}
-		args := append([]any{e.ID, e.Merchant, e.URL, event.JoinTypes(e.Types), e.Ordered, string(e.State), e.Why,
-			e.Secret, e.PreviousUntil, e.CreatedAt, e.UpdatedAt, e.FailingSince}, wishes(e)...)
-		args = append(args, e.Revision)
-		_, err = db.Exec(ctx, "insert into webhook_endpoints ("+EndpointColumns+
-			") values ("+Places(1, len(args))+")", args)
-		if err != nil {
+		if err := InsertEndpoint(ctx, db, e); err != nil {
 			return err
 		}
 		return InsertAudit(ctx, db, audit)
 	})
+}
+
+// InsertEndpoint writes an endpoint inside the caller's transaction; a merchant's Callbacks that are there
+// stay as they are.
+func InsertEndpoint(ctx context.Context, db DB, e event.Endpoint) error {
+	args := append([]any{e.ID, e.Merchant, e.URL, event.JoinTypes(e.Types), e.Ordered, string(e.State), e.Why,
+		e.Secret, e.PreviousUntil, e.CreatedAt, e.UpdatedAt, e.FailingSince}, wishes(e)...)
+	args = append(args, e.Revision, e.Token)
+	sql := "insert into webhook_endpoints (" + EndpointColumns + ") values (" + Places(1, len(args)) + ")"
+	if e.Callbacks() {
+		sql += " on conflict (id) do nothing"
+	}
+	_, err := db.Exec(ctx, sql, args)
+	return err
 }
 
 // Endpoint returns the merchant's endpoint, or ErrNotFound.
@@ -241,7 +263,8 @@ func (s *Store) Endpoint(ctx context.Context, merchant, id string) (event.Endpoi
 func (s *Store) EndpointsOf(ctx context.Context, merchant string) ([]event.Endpoint, error) {
 	return readAll(ctx, s, query[event.Endpoint]{
 		what: "list endpoints",
-		sql:  "select " + EndpointColumns + " from webhook_endpoints where merchant_id = $1 order by id",
+		sql: "select " + EndpointColumns + " from webhook_endpoints where merchant_id = $1 and " + ofItsOwn +
+			" order by id",
 		args: []any{merchant}, scan: ScanEndpoint,
 	})
 }
@@ -254,8 +277,9 @@ func (s *Store) SetEndpoint(ctx context.Context, e event.Endpoint, audit machine
 		n, err := db.Exec(ctx, "update webhook_endpoints set url = $1, event_types = $2, ordered = $3, "+
 			"failing_since = case when state = 'disabled' and $4 = 'enabled' then 0 else failing_since end, "+
 			"state = $5, why = $6, secret = $7, previous_until = $8, updated_at = $9, signatures = $10, "+
-			"retry_waits = $11, concurrency = $12, form_version = $13, thin = $14, revision = revision + 1 "+
-			"where id = $15 and merchant_id = $16 and revision = $17", append(args, e.ID, e.Merchant, e.Revision))
+			"retry_waits = $11, concurrency = $12, form_version = $13, thin = $14, revision = revision + 1, "+
+			"token = $15 where id = $16 and merchant_id = $17 and revision = $18",
+			append(args, e.Token, e.ID, e.Merchant, e.Revision))
 		if err != nil {
 			return err
 		}
@@ -274,7 +298,7 @@ func (s *Store) SetEndpoint(ctx context.Context, e event.Endpoint, audit machine
 // DeleteEndpoint removes the endpoint. What waited for it is dead.
 func (s *Store) DeleteEndpoint(ctx context.Context, merchant, id string, audit machine.Audit) error {
 	return s.aside(ctx, "delete an endpoint", func(db DB) error {
-		n, err := db.Exec(ctx, "delete from webhook_endpoints where id = $1 and merchant_id = $2",
+		n, err := db.Exec(ctx, "delete from webhook_endpoints where id = $1 and merchant_id = $2 and "+ofItsOwn,
 			[]any{id, merchant})
 		if err != nil {
 			return err

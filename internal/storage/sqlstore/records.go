@@ -115,10 +115,11 @@ func (s *Store) CreateMerchant(
 	ctx context.Context, m merchant.Merchant, key access.Key, audit machine.Audit,
 ) error {
 	return s.write(ctx, "create a merchant", func(db DB) error {
-		_, err := db.Exec(ctx, "insert into merchants ("+MerchantColumns+") values ("+Places(1, 12)+")",
+		_, err := db.Exec(ctx, "insert into merchants ("+MerchantColumns+") values ("+Places(1, 13)+")",
 			[]any{m.ID, m.Name, m.Settings.HoldMicros, m.Settings.RejectRepeats, m.Settings.ApprovalMicros,
 				fault(m.Settings.Fault), m.Settings.ContactEmail.Reveal(), m.Settings.ContactLanguage, m.CreatedAt,
-				m.Settings.ClearingAutoMicros, m.Settings.ClearingManualMicros, m.Settings.FrameOrigins})
+				m.Settings.ClearingAutoMicros, m.Settings.ClearingManualMicros, m.Settings.FrameOrigins,
+				m.Settings.WebhookMinor})
 		if err != nil {
 			return err
 		}
@@ -152,10 +153,11 @@ func (s *Store) SetMerchant(
 	return s.write(ctx, "change a merchant", func(db DB) error {
 		n, err := db.Exec(ctx, "update merchants set hold_micros = $1, reject_repeats = $2, "+
 			"approval_micros = $3, fault = $4, contact_email = $5, contact_language = $6, "+
-			"clearing_auto_micros = $7, clearing_manual_micros = $8, frame_origins = $9 where id = $10",
+			"clearing_auto_micros = $7, clearing_manual_micros = $8, frame_origins = $9, webhook_minor = $10 "+
+			"where id = $11",
 			[]any{set.HoldMicros, set.RejectRepeats, set.ApprovalMicros, fault(set.Fault),
 				set.ContactEmail.Reveal(), set.ContactLanguage, set.ClearingAutoMicros, set.ClearingManualMicros,
-				set.FrameOrigins, id})
+				set.FrameOrigins, set.WebhookMinor, id})
 		if err != nil {
 			return err
 		}

@@ -166,6 +166,7 @@ func endpoints(w *world) {
 	a.Signatures = []event.Signature{event.HMAC, event.Ed25519}
 	a.Waits = []time.Duration{time.Second, 90 * time.Second, 24 * time.Hour}
 	a.Concurrency, a.Form = event.MaxConcurrency, event.Form{Version: 7, Thin: true}
+	a.Token = 3
 	late := a // what reads the endpoint now and writes it after somebody else has
 	w.ok(w.SetEndpoint(w.ctx, a, w.audit()))
 	a.Revision++

@@ -123,6 +123,7 @@ var cases = []struct {
 	{"one payer among racing ones", withCards(raceForALink)},
 	{"one effect of an answer among races", withCards(oneAnswerAmongRaces)},
 	{"events of payments", withCards(eventsOfPayments)},
+	{"events of payments go to their own addresses", withCards(callbacks)},
 	{"walks of payments are in order", withCards(booksOfPayments)},
 
 	{"shoppers", shoppers},
