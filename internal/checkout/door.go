@@ -20,6 +20,7 @@ import (
 	"plexy/internal/core/payment"
 	"plexy/internal/merchant"
 	"plexy/internal/server"
+	"plexy/internal/shopper"
 	"plexy/internal/storage"
 	"plexy/internal/web"
 )
@@ -57,6 +58,8 @@ type Reader interface {
 	AnyLink(ctx context.Context, id string) (link.Link, error)
 	// Merchant returns a merchant, or storage.ErrNotFound.
 	Merchant(ctx context.Context, id string) (merchant.Merchant, error)
+	// Session returns a payment session, or storage.ErrNotFound.
+	Session(ctx context.Context, id string) (shopper.Session, error)
 	// Payments returns at most q.Limit payments, and how many there are in all.
 	Payments(ctx context.Context, q storage.PaymentQuery) ([]payment.Payment, int64, error)
 }
@@ -162,6 +165,10 @@ func (d *Door) load(v *visit) bool {
 	if v.link, err = d.options.Reader.AnyLink(v.ctx, v.Link); err == nil {
 		v.merchant, err = d.options.Reader.Merchant(v.ctx, v.link.Merchant)
 	}
+	if err == nil {
+		v.meta = readMetadata(v.link.Metadata)
+		err = d.addSession(v)
+	}
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
 		d.pages.Sorry(v.Visit, http.StatusNotFound, "missing", "")
@@ -170,9 +177,22 @@ func (d *Door) load(v *visit) bool {
 		d.trouble(v, err)
 		return false
 	}
-	v.meta = readMetadata(v.link.Metadata)
 	v.Policy = web.Policy{Script: true, Ancestors: v.merchant.Settings.Frames()}
 	return true
+}
+
+// addSession adds where the session that made the link, if one did, wants to be called back.
+func (d *Door) addSession(v *visit) error {
+	id, ok := shopper.SessionOf(v.link.CreatedBy)
+	if !ok {
+		return nil
+	}
+	session, err := d.options.Reader.Session(v.ctx, id)
+	if err != nil {
+		return err
+	}
+	v.meta.Callback = session.CallbackURL
+	return nil
 }
 
 // Apologize answers for a page that panicked.

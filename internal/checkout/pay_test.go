@@ -362,11 +362,15 @@ func TestSession(t *testing.T) {
 			f.OrderReference, f.CreatedBy, f.AutoClearing = "", shopper.SessionMaker("s-1"), clearing
 			f.Metadata = `{"successUrl":"https://shop.kz/ok","orderReference":"WC-17"}`
 		})
+		r.ok(r.store.CreateSession(t.Context(), shopper.Session{
+			ID: "s-1", Merchant: r.shop, Link: id, CallbackURL: "https://shop.kz/callback",
+		}, 1))
 		v := r.visitor()
 		v.get("/" + id).says("WC-17")
 		v.pay(id, goodCard)
 		f := r.bank.last.Facts
-		if f.Session != "s-1" || f.OrderReference != "WC-17" || f.Kind != kind {
+		if f.Session != "s-1" || f.OrderReference != "WC-17" || f.Kind != kind ||
+			f.CallbackURL != "https://shop.kz/callback" {
 			t.Errorf("acquiring was asked %+v", f)
 		}
 	}
