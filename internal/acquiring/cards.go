@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"plexy/internal/card"
-	"plexy/internal/connector"
 	"plexy/internal/core/payment"
 	"plexy/internal/shopper"
 	"plexy/internal/storage"
@@ -224,15 +223,11 @@ func (a *Acquiring) cardOf(ctx context.Context, p payment.Payment) (c card.Card,
 
 // knownCard is the card of an authorization as an inquiry names it: the zero Card when it is not known any
 // more, which every connector can do with.
-func (a *Acquiring) knownCard(ctx context.Context, p payment.Payment) connector.Card {
+func (a *Acquiring) knownCard(ctx context.Context, p payment.Payment) card.Card {
 	c, err := a.cardOf(ctx, p)
 	if err != nil {
-		return connector.Card{}
+		return card.Card{}
 	}
-	known, err := connector.CardOf(c)
-	if err != nil {
-		return connector.Card{}
-	}
-	known.Holder = ""
-	return known
+	c.Holder = ""
+	return c
 }

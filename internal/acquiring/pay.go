@@ -351,13 +351,9 @@ func (a *Acquiring) authorize(ctx context.Context, w way, p payment.Payment, o p
 func (a *Acquiring) ask(ctx context.Context, w way, p payment.Payment, o payment.Operation,
 	proof *connector.Proof) connector.Answer {
 	order := a.orderFor(w.shop, p, o)
-	c, err := connector.CardOf(w.card)
-	if err != nil {
-		return connector.Unsent("the card is none that an acquirer takes")
-	}
 	return a.call(ctx, "authorize", CallLimit, func(ctx context.Context) connector.Answer {
 		return w.via.Authorize(ctx, connector.Authorization{
-			Order: order, Card: c, Verification: p.Kind == payment.Verification, MOTO: w.r.MOTO,
+			Order: order, Card: w.card, Verification: p.Kind == payment.Verification, MOTO: w.r.MOTO,
 			Exemption: w.r.Exemption, Initiator: w.initiator, Mandate: w.mandate, Proof: proof, PayerIP: p.PayerIP,
 		})
 	})

@@ -70,14 +70,10 @@ func (a *Acquiring) step(
 // authenticate begins 3-D Secure of a payment that was just begun.
 func (a *Acquiring) authenticate(ctx context.Context, w way, p payment.Payment) (Result, error) {
 	via := w.via.(connector.Authenticator)
-	c, err := connector.CardOf(w.card)
-	if err != nil {
-		return Result{Payment: p}, err
-	}
 	order := a.orderFor(w.shop, p, payment.Operation{ID: p.ID, Amount: p.Amount, CreatedAt: p.CreatedAt})
 	next := a.step(ctx, func(ctx context.Context) connector.Step {
 		return via.Start(ctx, connector.Authentication{
-			Order: order, Card: c, Browser: w.r.Browser, Initiator: w.initiator, Exemption: w.r.Exemption,
+			Order: order, Card: w.card, Browser: w.r.Browser, Initiator: w.initiator, Exemption: w.r.Exemption,
 			Notification: w.r.Return, MethodReturn: w.r.MethodReturn, SessionData: SessionData(p.ID),
 			Frame: w.r.Frame,
 		})

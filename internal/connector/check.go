@@ -29,7 +29,7 @@ func (a Authorization) Check() error {
 		return fmt.Errorf("amount: 0 for a verification and for nothing else")
 	case a.Verification && a.OneStep:
 		return fmt.Errorf("verification: takes no money, so not in one step")
-	case (a.Card.Number == Number{}) == (a.Token == ""):
+	case a.Card.Number.IsZero() == (a.Token == ""):
 		return fmt.Errorf("card: want a number or a token, and not both")
 	}
 	return nil
@@ -57,7 +57,7 @@ func (d Disbursement) Check() error {
 		return err
 	case d.Amount == 0:
 		return fmt.Errorf("amount: zero")
-	case (d.Card.Number == Number{}) == (d.Token == ""):
+	case d.Card.Number.IsZero() == (d.Token == ""):
 		return fmt.Errorf("card: want a number or a token, and not both")
 	}
 	return nil

@@ -14,6 +14,7 @@ package connector
 import (
 	"context"
 
+	"plexy/internal/card"
 	"plexy/internal/core/money"
 )
 
@@ -77,15 +78,6 @@ type Acceptor struct {
 	Category string // merchant category code, ISO 18245, four digits
 }
 
-// Card is what the payer typed. It is a secret while it has a number: see Number and CVV.
-type Card struct {
-	Number Number
-	Month  int // of expiry, 1 to 12
-	Year   int // of expiry, four digits
-	CVV    CVV // empty when there is none: stored cards, merchant-initiated payments
-	Holder string
-}
-
 // Initiator says who began a payment with a stored card.
 type Initiator string
 
@@ -105,8 +97,8 @@ const LowValue Exemption = "low_value"
 // Authorization asks for money of a card.
 type Authorization struct {
 	Order
-	Card  Card   // or
-	Token string // the acquirer's own token, of a connector that has Tokens
+	Card  card.Card // or; its CVV is zero of stored cards and of what the merchant begins
+	Token string    // the acquirer's own token, of a connector that has Tokens
 	// OneStep takes the money at once: approved is then captured too, and no capture follows.
 	OneStep bool
 	// Verification asks whether the card is good. The amount is 0, nothing is held, nothing follows.
@@ -145,5 +137,5 @@ type Inquiry struct {
 	Original Original // of everything else; what is known of an authorize itself is nothing
 	// Card is the number and expiry of an authorize, never a CVV: for acquirers that find by card. It is the
 	// zero Card when the number is not known any more.
-	Card Card
+	Card card.Card
 }

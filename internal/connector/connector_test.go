@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"plexy/internal/card"
 	"plexy/internal/connector"
 	"plexy/internal/core/money"
 )
@@ -17,20 +18,20 @@ const digits = "4111111111111111"
 // TestSecretsShowThemselvesMasked: whatever prints, logs or encodes a request, of whatever verb, and however
 // deep the secret lies.
 func TestSecretsShowThemselvesMasked(t *testing.T) {
-	number, err := connector.NewNumber(digits)
+	number, err := card.ParseNumber(digits)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cvv, err := connector.NewCVV("737")
+	cvv, err := card.ParseCVV("737")
 	if err != nil {
 		t.Fatal(err)
 	}
-	card := connector.Card{Number: number, CVV: cvv, Month: 12, Year: 2029}
-	request := connector.Authorization{Card: card}
+	typed := card.Card{Number: number, CVV: cvv, Expiry: card.Expiry{Month: 12, Year: 2029}}
+	request := connector.Authorization{Card: typed}
 	hidden := struct{ inner connector.Authorization }{request}
 	var out bytes.Buffer
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%x", "%q"} {
-		fmt.Fprintf(&out, verb+" "+verb+" "+verb+" "+verb+" "+verb+"\n", number, cvv, &card, request, hidden)
+		fmt.Fprintf(&out, verb+" "+verb+" "+verb+" "+verb+" "+verb+"\n", number, cvv, &typed, request, hidden)
 	}
 	plain, err := json.Marshal(request)
 	if err != nil {
@@ -45,35 +46,8 @@ func TestSecretsShowThemselvesMasked(t *testing.T) {
 			t.Errorf("%q is shown in\n%s", secret, text)
 		}
 	}
-	if !strings.Contains(text, "******1111") || number.Reveal() != digits || cvv.Reveal() != "737" {
-		t.Errorf("the mask is missing, or %d digits are revealed:\n%s", len(number.Reveal()), text)
-	}
-}
-
-func TestWhatIsNoNumberAndNoCVV(t *testing.T) {
-	for _, text := range []string{
-		"", "41111111111", "41111111111111111111", "4111 1111 1111 1111", "411111111111111x",
-	} {
-		if n, err := connector.NewNumber(text); err == nil || n != (connector.Number{}) {
-			t.Errorf("a text of %d characters is a number", len(text))
-		}
-	}
-	for _, text := range []string{"", "12", "12345", "12a", "-12"} {
-		if c, err := connector.NewCVV(text); err == nil || c.Given() {
-			t.Errorf("%q is a CVV", text)
-		}
-	}
-	for _, text := range []string{"000000000000", "9999999999999999999", "0000000000000000001"} {
-		if n, err := connector.NewNumber(text); err != nil || n.Reveal() != text {
-			t.Errorf("%q becomes %q, %v", text, n.Reveal(), err)
-		}
-	}
-	if c, err := connector.NewCVV("000"); err != nil || c.Reveal() != "000" || !c.Given() {
-		t.Errorf("000 becomes %q, %v", c.Reveal(), err)
-	}
-	var none connector.Number
-	if none.Reveal() != "" || none.String() != "" {
-		t.Error("the zero number shows something")
+	if !strings.Contains(text, "******1111") {
+		t.Errorf("the mask is missing:\n%s", text)
 	}
 }
 
@@ -135,10 +109,10 @@ func TestVerdicts(t *testing.T) {
 }
 
 func TestOrdersAreChecked(t *testing.T) {
-	number, _ := connector.NewNumber(digits)
+	number, _ := card.ParseNumber(digits)
 	id := strings.Repeat("a", 36)
 	good := connector.Authorization{Order: connector.Order{Operation: id, Payment: id, At: 1, Amount: 5,
-		Currency: money.KZT}, Card: connector.Card{Number: number}}
+		Currency: money.KZT}, Card: card.Card{Number: number}}
 	if err := good.Check(); err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"plexy/internal/card"
 	"plexy/internal/core/money"
 )
 
@@ -31,7 +32,7 @@ type Notice struct {
 type Tokens interface {
 	// Tokenize asks the acquirer to keep the card; Answer.Token names it from then on. The amount is 0. For
 	// the same card and acceptor the token is the same.
-	Tokenize(ctx context.Context, o Order, c Card) Answer
+	Tokenize(ctx context.Context, o Order, c card.Card) Answer
 	// Forget asks the acquirer to drop a token. Dropping what it does not have is approved.
 	Forget(ctx context.Context, o Order, token string) Answer
 }
@@ -45,7 +46,7 @@ type Payouts interface {
 // Disbursement is money for a card. Either Card or Token is set.
 type Disbursement struct {
 	Order
-	Card  Card
+	Card  card.Card
 	Token string
 }
 
@@ -62,7 +63,7 @@ type Authenticator interface {
 // Authentication asks whether the payer is who holds the card.
 type Authentication struct {
 	Order        // Operation is the id of the authentication; the amount is 0 for a verification
-	Card         Card
+	Card         card.Card
 	Browser      Browser
 	Initiator    Initiator
 	Exemption    Exemption

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"plexy/internal/card"
 	"plexy/internal/connector"
 	"plexy/internal/core/money"
 )
@@ -36,7 +37,7 @@ const (
 type World struct {
 	Connector connector.Connector
 	// Good is approved, for every amount that the suite uses; Bad is declined.
-	Good, Bad connector.Card
+	Good, Bad card.Card
 	Currency  money.Currency
 	Acceptor  connector.Acceptor
 	Now       int64 // about the time of the acquirer, in microseconds
@@ -149,10 +150,10 @@ func (w *trial) operations() []operation {
 }
 
 // kept is the card as it is kept: without CVV.
-func (w *trial) kept() connector.Card {
-	card := w.Good
-	card.CVV = connector.CVV{}
-	return card
+func (w *trial) kept() card.Card {
+	kept := w.Good
+	kept.CVV = card.CVV{}
+	return kept
 }
 
 func send(ctx context.Context, c connector.Connector, v connector.Verb, r connector.Change) connector.Answer {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"plexy/internal/card"
 	"plexy/internal/clock"
 	"plexy/internal/connector"
 	"plexy/internal/connector/connectortest"
@@ -132,7 +133,7 @@ func worldOf(t *testing.T, as func(honest) connector.Connector) connectortest.Wo
 	})
 	c := as(honest{acquirer})
 	return connectortest.World{
-		Connector: c, Good: card(t, "4242424242424242"), Bad: card(t, "5105105105105100"), Currency: money.KZT,
+		Connector: c, Good: aCard(t, "4242424242424242"), Bad: aCard(t, "5105105105105100"), Currency: money.KZT,
 		Now: now, Restart: func() connector.Connector { return c },
 		Next: func(trouble connectortest.Trouble) {
 			next = magic.Dial{Operation: magic.Acquirer, Seconds: 3600, Fault: []magic.Fault{
@@ -149,11 +150,11 @@ func worldOf(t *testing.T, as func(honest) connector.Connector) connectortest.Wo
 	}
 }
 
-func card(t *testing.T, digits string) connector.Card {
+func aCard(t *testing.T, digits string) card.Card {
 	t.Helper()
-	number, err := connector.NewNumber(digits)
+	number, err := card.ParseNumber(digits)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return connector.Card{Number: number, Month: 12, Year: 2029}
+	return card.Card{Number: number, Expiry: card.Expiry{Month: 12, Year: 2029}}
 }

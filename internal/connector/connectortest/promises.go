@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"plexy/internal/card"
 	"plexy/internal/connector"
 )
 
@@ -305,9 +306,9 @@ func troubles(w *trial) {
 
 func secrets(w *trial) {
 	var said []string
-	for _, card := range []connector.Card{w.Good, w.Bad} {
+	for _, one := range []card.Card{w.Good, w.Bad} {
 		a := w.authorization()
-		a.Card = card
+		a.Card = one
 		said = append(said, fmt.Sprintf("%+v", w.Connector.Authorize(w.Context(), a)))
 		for _, trouble := range []Trouble{Vanish, LoseAnswer, TurnAway} {
 			a.Order = w.order(amount)
@@ -315,7 +316,7 @@ func secrets(w *trial) {
 			said = append(said, fmt.Sprintf("%+v", w.Connector.Authorize(w.Context(), a)))
 		}
 		for _, text := range said {
-			if strings.Contains(text, card.Number.Reveal()) {
+			if strings.Contains(text, one.Number.Reveal()) {
 				w.Error("an answer holds the card's number")
 			}
 		}

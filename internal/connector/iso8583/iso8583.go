@@ -18,6 +18,7 @@ import (
 	"sync"
 	"time"
 
+	"plexy/internal/card"
 	"plexy/internal/clock"
 	"plexy/internal/connector"
 	"plexy/internal/connector/iso8583/wire"
@@ -185,9 +186,9 @@ func (c *Connector) Authorize(ctx context.Context, a connector.Authorization) co
 		}
 		answer := c.ask(ctx, a.Operation, m)
 		if answer.Outcome == connector.Unknown && !a.Verification {
-			card := a.Card
-			card.CVV = connector.CVV{}
-			if _, err := c.undo(a.Order, a.OneStep, card); err != nil {
+			of := a.Card
+			of.CVV = card.CVV{}
+			if _, err := c.undo(a.Order, a.OneStep, of); err != nil {
 				c.o.Alarm("reversal", err)
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"plexy/internal/card"
 	"plexy/internal/connector"
 	"plexy/internal/connector/iso8583"
 	"plexy/internal/core/money"
@@ -89,7 +90,7 @@ func TestOtherKindsOfAuthorization(t *testing.T) {
 	})
 	t.Run("by the merchant, with a stored card", func(t *testing.T) {
 		a := authorization(t, 900)
-		a.Card.CVV, a.Initiator, a.Mandate = connector.CVV{}, connector.Merchant, "NET000000000001"
+		a.Card.CVV, a.Initiator, a.Mandate = card.CVV{}, connector.Merchant, "NET000000000001"
 		if yes := r.Authorize(background, a); yes.Outcome != connector.Approved || yes.CVV != "" {
 			t.Errorf("%+v", yes)
 		}
@@ -117,9 +118,9 @@ func TestWhatIsNeverSent(t *testing.T) {
 		"category":   func(a *connector.Authorization) { a.Acceptor.Category = "57" },
 		"letters":    func(a *connector.Authorization) { a.Acceptor.Category = "57x2" },
 		"amount":     func(a *connector.Authorization) { a.Amount = 1_000_000_000_000 },
-		"expiry":     func(a *connector.Authorization) { a.Card.Month = 13 },
+		"expiry":     func(a *connector.Authorization) { a.Card.Expiry.Month = 13 },
 		"currency":   func(a *connector.Authorization) { a.Currency = "XXX" },
-		"token":      func(a *connector.Authorization) { a.Card, a.Token = connector.Card{}, "tok" },
+		"token":      func(a *connector.Authorization) { a.Card, a.Token = card.Card{}, "tok" },
 		"mandate":    func(a *connector.Authorization) { a.Mandate = strings.Repeat("x", 1000) },
 	} {
 		a := authorization(t, 100)

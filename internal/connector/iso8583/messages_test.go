@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"plexy/internal/card"
 	"plexy/internal/connector"
 	"plexy/internal/connector/iso8583"
 	"plexy/internal/connector/iso8583/wire"
@@ -208,7 +209,7 @@ func TestTheMessages(t *testing.T) {
 	c.Inquire(background, q)
 	a.OneStep, a.MOTO, a.Proof, a.Initiator, a.Exemption = true, true, nil, "", connector.LowValue
 	a.Acceptor.Name = "Лавка"
-	a.Card.CVV = connector.CVV{}
+	a.Card.CVV = card.CVV{}
 	c.Authorize(background, a)
 
 	golden, err := os.ReadFile("testdata/messages.txt")

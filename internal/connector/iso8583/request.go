@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"plexy/internal/card"
 	"plexy/internal/connector"
 	"plexy/internal/connector/iso8583/wire"
 )
@@ -98,7 +99,7 @@ func (c *Connector) authorization(a connector.Authorization) (wire.Message, erro
 	m.NetworkRef = a.Mandate
 	m.Private.Initiator = initiators[a.Initiator]
 	m.Private.Exemption = string(a.Exemption)
-	m.Private.CVV = wire.Hidden(a.Card.CVV.Reveal())
+	m.Private.CVV = wire.Hidden(a.Card.CVV.RevealToAcquirer())
 	if p := a.Proof; p != nil {
 		m.Private.ECI, m.Private.CAVV = p.ECI, wire.Hidden(p.Value)
 		m.Private.Version, m.Private.Directory = p.Version, p.DirectoryID
@@ -107,15 +108,15 @@ func (c *Connector) authorization(a connector.Authorization) (wire.Message, erro
 }
 
 // withCard adds fields 2 and 14, if there is a card.
-func withCard(m wire.Message, card connector.Card) (wire.Message, error) {
-	if card.Number == (connector.Number{}) {
+func withCard(m wire.Message, of card.Card) (wire.Message, error) {
+	if of.Number.IsZero() {
 		return m, nil
 	}
-	if card.Month < 1 || card.Month > 12 || card.Year < 2000 || card.Year > 2099 {
+	if e := of.Expiry; e.Month < 1 || e.Month > 12 || e.Year < 2000 || e.Year > 2099 {
 		return m, errors.New("card: the expiry is no month of this century")
 	}
-	m.Number = wire.Hidden(card.Number.Reveal())
-	m.Expiry = wire.Hidden(fmt.Sprintf("%02d%02d", card.Year%100, card.Month))
+	m.Number = wire.Hidden(of.Number.Reveal())
+	m.Expiry = wire.Hidden(fmt.Sprintf("%02d%02d", of.Expiry.Year%100, of.Expiry.Month))
 	return m, nil
 }
 
@@ -154,7 +155,7 @@ func (c *Connector) change(verb connector.Verb, order connector.Order, from conn
 }
 
 // reversal undoes an authorization whose answer did not come or could not be used.
-func (c *Connector) reversal(o connector.Order, oneStep bool, card connector.Card) (wire.Message, error) {
+func (c *Connector) reversal(o connector.Order, oneStep bool, of card.Card) (wire.Message, error) {
 	m, err := c.begin(wire.Reversal, "undo", o)
 	if err != nil {
 		return m, err
@@ -164,5 +165,5 @@ func (c *Connector) reversal(o connector.Order, oneStep bool, card connector.Car
 	m.Private.Original = o.Operation
 	trace := firstType(oneStep) + stan(o.Operation, "authorize") + sentAt(o.At)
 	m.Original = wire.OriginalOf(trace, c.o.Acquirer)
-	return withCard(m, card)
+	return withCard(m, of)
 }

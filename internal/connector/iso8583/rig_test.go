@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"plexy/internal/card"
 	"plexy/internal/connector"
 	"plexy/internal/connector/iso8583"
 	"plexy/internal/connector/iso8583/host"
@@ -220,21 +221,21 @@ func order(amount int64) connector.Order {
 		At: time.Now().UnixMicro(), Amount: amount, Currency: "KZT", Acceptor: acceptor}
 }
 
-func card(t testing.TB) connector.Card {
+func aCard(t testing.TB) card.Card {
 	t.Helper()
-	n, err := connector.NewNumber(number)
+	n, err := card.ParseNumber(number)
 	if err != nil {
 		t.Fatal(err)
 	}
-	v, err := connector.NewCVV(cvv)
+	v, err := card.ParseCVV(cvv)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return connector.Card{Number: n, Month: 12, Year: 2028, CVV: v, Holder: "A B"}
+	return card.Card{Number: n, Expiry: card.Expiry{Month: 12, Year: 2028}, CVV: v, Holder: "A B"}
 }
 
 func authorization(t testing.TB, amount int64) connector.Authorization {
-	return connector.Authorization{Order: order(amount), Card: card(t)}
+	return connector.Authorization{Order: order(amount), Card: aCard(t)}
 }
 
 // asInquiry is what a server asks that knows no more than what it wrote down before.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"plexy/internal/card"
 	"plexy/internal/connector"
 	"plexy/internal/connector/connectortest"
 	"plexy/internal/connector/iso8583"
@@ -53,13 +54,13 @@ func TestItKeepsTheContract(t *testing.T) {
 	connectortest.Run(t, func(t *testing.T) connectortest.World {
 		r := newRig(t, func(o *iso8583.Options) { o.Timeout = answerIn / 2 })
 		a := &away{rig: r}
-		bad := card(t)
+		bad := aCard(t)
 		var err error
-		if bad.Number, err = connector.NewNumber(host.Blocked); err != nil {
+		if bad.Number, err = card.ParseNumber(host.Blocked); err != nil {
 			t.Fatal(err)
 		}
 		return connectortest.World{
-			Connector: a, Good: card(t), Bad: bad, Currency: "KZT", Acceptor: acceptor,
+			Connector: a, Good: aCard(t), Bad: bad, Currency: "KZT", Acceptor: acceptor,
 			Now: order(1).At, Repeats: true,
 			Next: func(trouble connectortest.Trouble) {
 				r.connected() // what the last trouble cost is made good

@@ -3,6 +3,7 @@ package iso8583
 import (
 	"errors"
 
+	"plexy/internal/card"
 	"plexy/internal/clock"
 	"plexy/internal/connector"
 	"plexy/internal/connector/iso8583/wire"
@@ -21,8 +22,8 @@ type undo struct {
 }
 
 // undo begins to take an authorization back, unless that is under way already; nil when there are too many.
-func (c *Connector) undo(o connector.Order, oneStep bool, card connector.Card) (*undo, error) {
-	m, err := c.reversal(o, oneStep, card)
+func (c *Connector) undo(o connector.Order, oneStep bool, of card.Card) (*undo, error) {
+	m, err := c.reversal(o, oneStep, of)
 	if err != nil {
 		return nil, err
 	}

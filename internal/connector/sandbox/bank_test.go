@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"plexy/internal/card"
 	"plexy/internal/clock"
 	"plexy/internal/connector"
 	"plexy/internal/connector/sandbox"
@@ -30,7 +31,7 @@ func order(minor int64) connector.Order {
 
 func authorize(t *testing.T, r *rig, digits, cvv string, minor int64) connector.Answer {
 	t.Helper()
-	return r.Authorize(t.Context(), connector.Authorization{Order: order(minor), Card: card(t, digits, cvv),
+	return r.Authorize(t.Context(), connector.Authorization{Order: order(minor), Card: aCard(t, digits, cvv),
 		Verification: minor == 0})
 }
 
@@ -48,7 +49,6 @@ func TestTheDocumentedCards(t *testing.T) {
 		{visa, "123", 150_000, connector.Approved, "00", "M"},
 		{visa, "", 150_000, connector.Approved, "00", ""},
 		{"5105105105105100", "123", 150_000, connector.Declined, "05", "M"},
-		{"4111111111111110", "123", 150_000, connector.Declined, "56", "M"},
 		{"4242424242424242", "123", 150_000, connector.Approved, "00", "M"}, // any other one
 		{"2200000000000004", "123", 150_000, connector.Approved, "00", "M"},
 		{visa, "444", 150_000, connector.Declined, "05", "N"},
@@ -92,7 +92,7 @@ func TestTheDocumentedCards(t *testing.T) {
 // TestWhoIsNotThere: mail orders, exempted and merchant-initiated payments need no authentication.
 func TestWhoIsNotThere(t *testing.T) {
 	r := newRig(t)
-	required := card(t, "4918914107195005", "")
+	required := aCard(t, "4918914107195005", "")
 	first := authorize(t, r, "4111111111111111", "123", 500)
 	for name, c := range map[string]struct {
 		change func(*connector.Authorization)
@@ -113,9 +113,9 @@ func TestWhoIsNotThere(t *testing.T) {
 		"by the merchant, without a mandate": {func(a *connector.Authorization) {
 			a.Initiator = connector.Merchant
 		}, "12"},
-		"expired": {func(a *connector.Authorization) { a.Card.Year, a.Card.Month = 2026, 10 }, "54"},
+		"expired": {func(a *connector.Authorization) { a.Card.Expiry.Year, a.Card.Expiry.Month = 2026, 10 }, "54"},
 		"in its last month": {func(a *connector.Authorization) {
-			a.Card.Year, a.Card.Month, a.MOTO = 2026, 11, true
+			a.Card.Expiry.Year, a.Card.Expiry.Month, a.MOTO = 2026, 11, true
 		}, "00"},
 	} {
 		a := connector.Authorization{Order: order(500), Card: required}
@@ -144,7 +144,7 @@ func TestDecidedLater(t *testing.T) {
 		return nil
 	}
 	acquirer := sandbox.New(r.options)
-	a := connector.Authorization{Order: order(20_000_000), Card: card(t, "4111111111111111", "123")}
+	a := connector.Authorization{Order: order(20_000_000), Card: aCard(t, "4111111111111111", "123")}
 	held := acquirer.Authorize(t.Context(), a)
 	original := connector.Original{Operation: a.Operation, At: noon, Amount: held.Approved}
 	change := connector.Change{Order: order(8_800_012), Original: original} // declined after 5 seconds
@@ -213,7 +213,7 @@ func TestFaultsOfCallbacks(t *testing.T) {
 // TestTokens: the same card has the same name, which behaves as the card does until it is dropped.
 func TestTokens(t *testing.T) {
 	r := newRig(t)
-	bad, good := card(t, "5105105105105100", ""), card(t, "4242424242424242", "")
+	bad, good := aCard(t, "5105105105105100", ""), aCard(t, "4242424242424242", "")
 	token := r.Tokenize(t.Context(), order(0), bad).Token
 	if again := r.Tokenize(t.Context(), order(0), bad).Token; again != token || token == "" {
 		t.Errorf("the names are %q and %q", token, again)
@@ -242,7 +242,7 @@ func TestTokens(t *testing.T) {
 func TestOutOfOrder(t *testing.T) {
 	r := newRig(t)
 	r.dial = magic.Dial{Operation: magic.Acquirer + "_authorize", Fault: magic.OutOfOrder}
-	a := connector.Authorization{Order: order(500), Card: card(t, "4242424242424242", "")}
+	a := connector.Authorization{Order: order(500), Card: aCard(t, "4242424242424242", "")}
 	answered := make(chan connector.Answer)
 	go func() { answered <- r.Authorize(t.Context(), a) }()
 	for {
@@ -269,7 +269,7 @@ func TestTheBooksAreWrittenTogether(t *testing.T) {
 	var all sync.WaitGroup
 	pay := func(o connector.Order) {
 		all.Go(func() {
-			a := connector.Authorization{Order: o, Card: card(t, "4242424242424242", "")}
+			a := connector.Authorization{Order: o, Card: aCard(t, "4242424242424242", "")}
 			if got := acquirer.Authorize(t.Context(), a); got.Outcome != connector.Approved {
 				t.Errorf("%+v", got)
 			}
@@ -314,7 +314,7 @@ func TestBooksThatFail(t *testing.T) {
 	trouble := &broken{Bank: r.store, fail: true}
 	r.options.Books = trouble
 	acquirer := sandbox.New(r.options)
-	a := connector.Authorization{Order: order(500), Card: card(t, "4242424242424242", "")}
+	a := connector.Authorization{Order: order(500), Card: aCard(t, "4242424242424242", "")}
 	ask := connector.Inquiry{Order: a.Order, Verb: connector.Authorize}
 	for _, got := range []connector.Answer{
 		acquirer.Authorize(t.Context(), a), acquirer.Inquire(t.Context(), ask),
@@ -353,7 +353,7 @@ func BenchmarkAuthorize(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer file.Close()
-	number, err := connector.NewNumber("4242424242424242")
+	number, err := card.ParseNumber("4242424242424242")
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -363,8 +363,8 @@ func BenchmarkAuthorize(b *testing.B) {
 			b.SetParallelism(64)
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
-					a := connector.Authorization{Order: order(500), Card: connector.Card{
-						Number: number, Month: 12, Year: 2029}}
+					a := connector.Authorization{Order: order(500), Card: card.Card{
+						Number: number, Expiry: card.Expiry{Month: 12, Year: 2029}}}
 					if got := acquirer.Authorize(b.Context(), a); got.Outcome != connector.Approved {
 						b.Errorf("%+v", got)
 					}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"plexy/internal/card"
 	"plexy/internal/connector"
 )
 
@@ -25,22 +26,22 @@ const (
 
 // areq asks the directory about a card. Its number shows itself masked when the message is written.
 type areq struct {
-	MessageType     string           `json:"messageType"`
-	MessageVersion  string           `json:"messageVersion"`
-	ServerID        string           `json:"threeDSServerTransID"`
-	MethodDone      string           `json:"threeDSCompInd"`
-	ChallengeWanted string           `json:"threeDSRequestorChallengeInd"` // 01 no preference, 05 exempted
-	Number          connector.Number `json:"acctNumber"`
-	Expiry          string           `json:"cardExpiryDate"` // YYMM
-	Amount          string           `json:"purchaseAmount"` // minor units
-	Currency        string           `json:"purchaseCurrency"`
-	Exponent        string           `json:"purchaseExponent"`
-	Category        string           `json:"messageCategory"` // 01 payment, 02 no payment
-	Merchant        string           `json:"merchantName"`
-	Notification    string           `json:"notificationURL"`
-	UserAgent       string           `json:"browserUserAgent"`
-	Accept          string           `json:"browserAcceptHeader"`
-	Language        string           `json:"browserLanguage"`
+	MessageType     string      `json:"messageType"`
+	MessageVersion  string      `json:"messageVersion"`
+	ServerID        string      `json:"threeDSServerTransID"`
+	MethodDone      string      `json:"threeDSCompInd"`
+	ChallengeWanted string      `json:"threeDSRequestorChallengeInd"` // 01 no preference, 05 exempted
+	Number          card.Number `json:"acctNumber"`
+	Expiry          string      `json:"cardExpiryDate"` // YYMM
+	Amount          string      `json:"purchaseAmount"` // minor units
+	Currency        string      `json:"purchaseCurrency"`
+	Exponent        string      `json:"purchaseExponent"`
+	Category        string      `json:"messageCategory"` // 01 payment, 02 no payment
+	Merchant        string      `json:"merchantName"`
+	Notification    string      `json:"notificationURL"`
+	UserAgent       string      `json:"browserUserAgent"`
+	Accept          string      `json:"browserAcceptHeader"`
+	Language        string      `json:"browserLanguage"`
 }
 
 // ares is the directory's answer.

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"plexy/internal/card"
 	"plexy/internal/clock"
 	"plexy/internal/connector"
 	magic "plexy/internal/sandbox"
@@ -263,27 +264,27 @@ func (a *Acquirer) judge(r connector.Authorization) connector.Code {
 	return amountCode(r.Order)
 }
 
-// cardOf is what the table says of a card or of a token; not known are numbers that fail Luhn's check and
-// tokens that are not ours.
-func (a *Acquirer) cardOf(c connector.Card, token string) (rule magic.Card, known bool) {
+// cardOf is what the table says of a card or of a token; not known are tokens that are not
+// ours.
+func (a *Acquirer) cardOf(c card.Card, token string) (rule magic.Card, known bool) {
 	if token != "" {
 		return a.openToken(token)
 	}
 	digits := c.Number.Reveal()
-	return magic.CardOf(digits), luhn(digits)
+	return magic.CardOf(digits), digits != ""
 }
 
 // expired reports whether the card's last month is over: a card is good to the end of it, in UTC.
-func (a *Acquirer) expired(c connector.Card) bool {
+func (a *Acquirer) expired(c card.Card) bool {
 	now := clock.Time(a.options.Clock.Now())
-	return c.Year*12+c.Month < now.Year()*12+int(now.Month())
+	return c.Expiry.Year*12+c.Expiry.Month < now.Year()*12+int(now.Month())
 }
 
-func checkCVV(c connector.CVV) connector.CVVStatus {
+func checkCVV(c card.CVV) connector.CVVStatus {
 	switch {
-	case !c.Given():
+	case c.IsZero():
 		return ""
-	case c.Reveal() == magic.BadCVV:
+	case c.Is(magic.BadCVV):
 		return connector.CVVNoMatch
 	}
 	return connector.CVVMatch
@@ -295,21 +296,6 @@ func amountCode(o connector.Order) connector.Code {
 		return ""
 	}
 	return code
-}
-
-// luhn is the check of ISO/IEC 7812.
-func luhn(digits string) bool {
-	sum := 0
-	for i := range len(digits) {
-		d := int(digits[len(digits)-1-i] - '0')
-		if i%2 == 1 {
-			if d *= 2; d > 9 {
-				d -= 9
-			}
-		}
-		sum += d
-	}
-	return digits != "" && sum%10 == 0
 }
 
 // mac is a keyed digest for one purpose.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 
+	"plexy/internal/card"
 	"plexy/internal/connector"
 	magic "plexy/internal/sandbox"
 )
@@ -57,7 +58,7 @@ func (a *Acquirer) Continue(ctx context.Context, session string, r connector.Ret
 		if !slices.Contains([]string{"Y", "N", "U"}, t.MethodDone) {
 			t.MethodDone = "U"
 		}
-		return a.ask(t, connector.Card{}, connector.Browser{})
+		return a.ask(t, card.Card{}, connector.Browser{})
 	})
 }
 
@@ -91,7 +92,7 @@ func checkAuthentication(r connector.Authentication) error {
 		return fmt.Errorf("threeDSMethodNotificationURL: more than %d characters", maxNotification)
 	case len(r.SessionData) > maxSessionData:
 		return fmt.Errorf("threeDSSessionData: more than %d characters", maxSessionData)
-	case r.Card.Number == connector.Number{}:
+	case r.Card.Number.IsZero():
 		return fmt.Errorf("acctNumber: missing")
 	}
 	return nil
@@ -116,7 +117,7 @@ func (a *Acquirer) ticketOf(r connector.Authentication) ticket {
 }
 
 // ask sends the AReq and makes of the ARes what the browser must do next.
-func (a *Acquirer) ask(t ticket, c connector.Card, b connector.Browser) connector.Step {
+func (a *Acquirer) ask(t ticket, c card.Card, b connector.Browser) connector.Step {
 	wanted, category := "01", "01"
 	if t.Exempt {
 		wanted = "05"
@@ -126,7 +127,8 @@ func (a *Acquirer) ask(t ticket, c connector.Card, b connector.Browser) connecto
 	}
 	answer := a.directory(t, areq{
 		MessageType: typeAReq, MessageVersion: version, ServerID: a.uuid(t, "server"), MethodDone: t.MethodDone,
-		ChallengeWanted: wanted, Number: c.Number, Expiry: fmt.Sprintf("%02d%02d", c.Year%100, c.Month),
+		ChallengeWanted: wanted, Number: c.Number,
+		Expiry: fmt.Sprintf("%02d%02d", c.Expiry.Year%100, c.Expiry.Month),
 		Amount: strconv.FormatInt(t.Amount, 10), Currency: string(t.Currency), Category: category,
 		Exponent: strconv.Itoa(t.Currency.Exponent()), Merchant: t.Shop, Notification: t.Notification,
 		UserAgent: b.UserAgent, Accept: b.Accept, Language: b.Language,

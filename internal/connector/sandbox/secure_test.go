@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"plexy/internal/card"
 	"plexy/internal/connector"
 	"plexy/internal/connector/sandbox"
 	magic "plexy/internal/sandbox"
@@ -18,7 +19,7 @@ func authentication(t *testing.T, digits string) connector.Authentication {
 	t.Helper()
 	o := order(150_000)
 	o.Acceptor.Name = "Кофейня «Арай»"
-	return connector.Authentication{Order: o, Card: card(t, digits, "123"), Notification: notification,
+	return connector.Authentication{Order: o, Card: aCard(t, digits, "123"), Notification: notification,
 		MethodReturn: "https://shop.test/3ds/method", SessionData: "c2Vzc2lvbg"}
 }
 
@@ -286,7 +287,7 @@ func TestAuthenticationsThatCannotBe(t *testing.T) {
 	for name, spoil := range map[string]func(*connector.Authentication){
 		"notificationURL":    func(a *connector.Authentication) { a.Notification = "javascript:alert(1)" },
 		"threeDSSessionData": func(a *connector.Authentication) { a.SessionData = strings.Repeat("x", 1025) },
-		"acctNumber":         func(a *connector.Authentication) { a.Card = connector.Card{} },
+		"acctNumber":         func(a *connector.Authentication) { a.Card = card.Card{} },
 		"currency":           func(a *connector.Authentication) { a.Currency = "XXX" },
 	} {
 		a := authentication(t, "4111111111111111")

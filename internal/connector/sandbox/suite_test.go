@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"plexy/internal/card"
 	"plexy/internal/clock"
 	"plexy/internal/connector"
 	"plexy/internal/connector/connectortest"
@@ -42,15 +43,15 @@ func newRig(t *testing.T) *rig {
 	return r
 }
 
-func card(t *testing.T, digits, cvv string) connector.Card {
+func aCard(t *testing.T, digits, cvv string) card.Card {
 	t.Helper()
-	number, err := connector.NewNumber(digits)
+	number, err := card.ParseNumber(digits)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := connector.Card{Number: number, Month: 12, Year: 2029, Holder: "A Payer"}
+	c := card.Card{Number: number, Expiry: card.Expiry{Month: 12, Year: 2029}, Holder: "A Payer"}
 	if cvv != "" {
-		if c.CVV, err = connector.NewCVV(cvv); err != nil {
+		if c.CVV, err = card.ParseCVV(cvv); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -110,7 +111,7 @@ func worldOf(t *testing.T, open func() storage.Bank) connectortest.World {
 	}
 	return connectortest.World{
 		Connector: restart(), Restart: restart,
-		Good: card(t, "4242424242424242", "123"), Bad: card(t, "5105105105105100", "123"),
+		Good: aCard(t, "4242424242424242", "123"), Bad: aCard(t, "5105105105105100", "123"),
 		Currency: money.KZT, Now: noon, Acceptor: connector.Acceptor{Merchant: "SUITE", Terminal: "T1"},
 		Next: func(trouble connectortest.Trouble) {
 			next = magic.Dial{Operation: magic.Acquirer, Fault: map[connectortest.Trouble]magic.Fault{

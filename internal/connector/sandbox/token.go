@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"plexy/internal/card"
 	"plexy/internal/connector"
 	magic "plexy/internal/sandbox"
 )
@@ -16,13 +17,13 @@ const tokenPrefix = "sbx"
 
 // Tokenize names a card. The name holds which rule of the table the card has and a keyed digest of the
 // number, so the bank keeps neither, only whether it was told to forget the name.
-func (a *Acquirer) Tokenize(ctx context.Context, o connector.Order, c connector.Card) connector.Answer {
+func (a *Acquirer) Tokenize(ctx context.Context, o connector.Order, c card.Card) connector.Answer {
 	if err := o.Check(); err != nil || o.Amount != 0 {
 		return connector.Unsent("a token is asked for without an amount")
 	}
 	return a.call(ctx, o, "token", func(ctx context.Context) connector.Answer {
 		digits := c.Number.Reveal()
-		if !luhn(digits) {
+		if digits == "" {
 			return connector.Refused(connector.CodeUnknownCard)
 		}
 		rule := slices.IndexFunc(magic.Cards(), func(card magic.Card) bool { return card.Number == digits })

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/net/html"
 
+	"plexy/internal/card"
 	"plexy/internal/clock"
 	"plexy/internal/connector"
 	"plexy/internal/connector/sandbox"
@@ -38,14 +39,14 @@ func newRig(t *testing.T, address, shop string) rig {
 // start begins an authentication with a card.
 func (r rig) start(digits string) connector.Step {
 	r.Helper()
-	number, err := connector.NewNumber(digits)
+	number, err := card.ParseNumber(digits)
 	if err != nil {
 		r.Fatal(err)
 	}
 	return r.bank.Start(r.Context(), connector.Authentication{
 		Order: connector.Order{Operation: id, Payment: id, Merchant: "mer_1", At: 1, Amount: 1_234_567,
 			Currency: money.KZT, Acceptor: connector.Acceptor{Name: "Shop <b>&"}},
-		Card:         connector.Card{Number: number, Month: 12, Year: 2029},
+		Card:         card.Card{Number: number, Expiry: card.Expiry{Month: 12, Year: 2029}},
 		Notification: r.shop + "/back", MethodReturn: r.shop + "/method", SessionData: `"><script>`,
 	})
 }
