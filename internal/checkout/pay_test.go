@@ -376,6 +376,18 @@ func TestSession(t *testing.T) {
 	}
 }
 
+// A link that a merchant made: its payment has no session, and is told of where the link says.
+func TestNoSession(t *testing.T) {
+	r := newRig(t)
+	id := r.link(func(f *link.Facts) {
+		f.CreatedBy, f.Metadata = "key_1", `{"callbackUrl":"https://shop.kz/told"}`
+	})
+	r.visitor().pay(id, goodCard)
+	if f := r.bank.last.Facts; f.Session != "" || f.CallbackURL != "https://shop.kz/told" {
+		t.Errorf("acquiring was asked %+v", f)
+	}
+}
+
 // A link is no way to find out which cards are good: ten tries in an hour.
 func TestTries(t *testing.T) {
 	r := newRig(t)

@@ -108,8 +108,11 @@ const sessionMaker = "session:"
 // SessionMaker is what the link of a session with this id says that made it (link.Facts.CreatedBy).
 func SessionMaker(session string) string { return sessionMaker + session }
 
-// SessionOf reads it back: the session whose link says so, which is not of the merchant's writing. It is
-// false for links that a merchant made.
+// SessionOf reads it back: the session whose link says so, which is not of the merchant's writing. It is ""
+// and false for links that a merchant made.
 func SessionOf(createdBy string) (session string, ok bool) {
-	return strings.CutPrefix(createdBy, sessionMaker)
+	if !strings.HasPrefix(createdBy, sessionMaker) {
+		return "", false
+	}
+	return createdBy[len(sessionMaker):], true
 }
