@@ -83,11 +83,15 @@ func (s *Server) startLink() (err error) {
 	}
 	if l.TLS {
 		if o.TLS, err = iso8583.TLS(l.TLSAuthorityFile, l.TLSCertificateFile, l.TLSKeyFile); err != nil {
-			return err
+			return usage("iso8583: %s", err)
 		}
 	}
-	s.link, err = iso8583.New(o)
-	return err
+	if s.link, err = iso8583.New(o); err != nil {
+		return usage("iso8583: %s", err)
+	}
+	s.metrics.WatchAcquirer(func() int { return s.link.State().Connected },
+		func() int { return s.link.State().Undoing })
+	return nil
 }
 
 // hear takes what the link learned of its own accord, beside whoever told it. What cannot be written down now

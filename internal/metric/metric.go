@@ -189,6 +189,21 @@ func (m *Metrics) WatchQueue(depth func() int) {
 	}, func() float64 { return float64(depth()) }))
 }
 
+// WatchAcquirer registers gauges of the link to an acquirer's host: connections that are up, and
+// authorizations that are being taken back. Call it once.
+func (m *Metrics) WatchAcquirer(connected, undoing func() int) {
+	if m == nil {
+		return
+	}
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "plexy_acquirer_connections",
+		Help: "Connections to the acquirer's host that are signed on.",
+	}, func() float64 { return float64(connected()) }), prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "plexy_acquirer_reversals",
+		Help: "Authorizations that are being taken back, because their answer did not come.",
+	}, func() float64 { return float64(undoing()) }))
+}
+
 // Imbalance publishes debits minus credits of one currency, in minor units. Anything but 0 is an alarm.
 func (m *Metrics) Imbalance(currency string, minor int64) {
 	if m != nil {

@@ -16,6 +16,7 @@ func TestEveryMetricOfTheIssueIsPublished(t *testing.T) {
 	m.Operation("capture", "amount_exceeds_remaining")
 	m.Batch(32, time.Millisecond, "ok")
 	m.WatchQueue(func() int { return 7 })
+	m.WatchAcquirer(func() int { return 2 }, func() int { return 3 })
 	m.Imbalance("KZT", 0)
 	m.LogFailed()
 
@@ -29,6 +30,8 @@ func TestEveryMetricOfTheIssueIsPublished(t *testing.T) {
 		`plexy_commit_batch_size_sum 32`,
 		`plexy_commit_seconds_count{result="ok"} 1`,
 		`plexy_commit_queue_depth 7`,
+		`plexy_acquirer_connections 2`,
+		`plexy_acquirer_reversals 3`,
 		`plexy_ledger_imbalance_minor_units{currency="KZT"} 0`,
 		`plexy_log_write_failures_total 1`,
 		`go_goroutines`,
@@ -45,6 +48,7 @@ func TestNilMetricsCountNothing(t *testing.T) {
 	m.Operation("x", "ok")
 	m.Batch(1, time.Second, "ok")
 	m.WatchQueue(func() int { return 0 })
+	m.WatchAcquirer(nil, nil)
 	m.Imbalance("KZT", 1)
 	m.LogFailed()
 	answer := httptest.NewRecorder()
