@@ -28,6 +28,8 @@ const (
 	// unknownEvery is how often the queue of unknown operations is measured, and unknownMost how far.
 	unknownEvery = 15 * time.Second
 	unknownMost  = 1000
+	// mostHeard bounds the late answers that are being written down.
+	mostHeard = 1024
 	// cutCallsAfter is how long a stop waits for acquirers; what they have not answered by then is unknown.
 	cutCallsAfter = 5 * time.Second
 )
@@ -94,10 +96,15 @@ func (s *Server) startLink() (err error) {
 	return nil
 }
 
-// hear takes what the link learned of its own accord, beside whoever told it. What cannot be written down now
-// is asked after.
+// hear takes what the link learned of its own accord, beside whoever told it. What cannot be written down now,
+// or is too much at once, is asked after.
 func (s *Server) hear(n connector.Notice) {
+	if s.heard.Add(1) > mostHeard {
+		s.heard.Add(-1)
+		return
+	}
 	s.hearing.Go(func() {
+		defer s.heard.Add(-1)
 		ctx, cancel := context.WithTimeout(context.Background(), taskDeadline)
 		defer cancel()
 		if err := s.acquiring.Hear(ctx, s.link.Name(), n); err != nil {

@@ -50,6 +50,7 @@ type Server struct {
 	bank      *sandbox.Acquirer  // the pretend acquirer; nil in production
 	link      *iso8583.Connector // to the acquirer's host; nil for none
 	hearing   sync.WaitGroup     // of what the link learns of its own accord
+	heard     atomic.Int64       // of those, how many there are
 	public    atomic.Value       // string: the address of the pages, once it is known
 }
 
