@@ -53,8 +53,8 @@ func searchCards(t *testing.T, straw map[string][]byte, cards int) {
 	}
 }
 
-// cardsLeft makes so many payments, each with another card, and returns what they leave behind, apart from the
-// database, and how many cards there were.
+// cardsLeft makes so many payments, each with another card, and returns what they leave behind, apart from
+// the database, and how many cards there were.
 func cardsLeft(t *testing.T, s *site, payments int) (map[string][]byte, int) {
 	t.Helper()
 	v, metrics := s.addServer(), freeAddress(s)
@@ -70,7 +70,8 @@ func cardsLeft(t *testing.T, s *site, payments int) (map[string][]byte, int) {
 		}
 	}
 	if paid < payments*9/10 {
-		t.Fatalf("only %d of %d payments were paid:\n%s", paid, payments, p.seen.Bytes()[max(0, p.seen.Len()-2000):])
+		last := p.seen.Bytes()[max(0, p.seen.Len()-2000):]
+		t.Fatalf("only %d of %d payments were paid:\n%s", paid, payments, last)
 	}
 	for _, path := range []string{"/v1/transactions?page=1&size=100", "/v1/events?after=0&limit=100"} {
 		fmt.Fprintln(&p.seen, p.client.do(request{method: http.MethodGet, path: path}))
