@@ -96,8 +96,8 @@ func (s *Server) startLink() (err error) {
 	return nil
 }
 
-// hear takes what the link learned of its own accord, beside whoever told it. What cannot be written down now,
-// or is too much at once, is asked after.
+// hear takes what the link learned of its own accord, beside whoever told it. What cannot be written down
+// now, or is too much at once, is asked after.
 func (s *Server) hear(n connector.Notice) {
 	if s.heard.Add(1) > mostHeard {
 		s.heard.Add(-1)

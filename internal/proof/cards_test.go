@@ -109,8 +109,8 @@ type cardPayer struct {
 
 var linkIDs = regexp.MustCompile(`"id":"(pl_[0-9a-f]{32})"`)
 
-// pay makes a link and pays it with the n-th card. Every third card is kept for a series, and every fifth form
-// has a mistake at first.
+// pay makes a link and pays it with the n-th card. Every third card is kept for a series, and every fifth
+// form has a mistake at first.
 func (p *cardPayer) pay(n int) bool {
 	p.t.Helper()
 	series := ""
