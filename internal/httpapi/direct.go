@@ -12,6 +12,7 @@ import (
 	"plexy/internal/core/money"
 	"plexy/internal/core/payment"
 	"plexy/internal/core/reject"
+	"plexy/internal/shopper"
 	"plexy/internal/storage"
 	"plexy/internal/vault"
 )
@@ -264,55 +265,81 @@ func (a *API) cardOf(c *call, b *payBody, r *acquiring.Request) problem {
 	return a.decrypt(c, e, &r.Card)
 }
 
-// decrypt reads the encrypted fields of a card.
-func (a *API) decrypt(c *call, e cardBody, to *card.Card) (p problem) {
-	key, p := a.keyOf(c, e.KeyID)
+// decrypt reads the encrypted fields of a card. Every key that may be meant is tried, whatever the others
+// came to, so that time does not tell which one fits; the newest one says what is wrong.
+func (a *API) decrypt(c *call, e cardBody, to *card.Card) problem {
+	keys, p := a.keysOf(c, e.KeyID)
 	if p.reason != "" {
 		return p
 	}
-	read, err := key.Decrypt(a.options.Padding, vault.EncryptedCard{
-		Number: e.Number, Month: e.Month, Year: e.Year, CVV: e.CVV, Holder: e.Holder,
-	})
+	good, why := false, error(nil)
+	for i, key := range keys {
+		read, err := key.Decrypt(a.options.Padding, vault.EncryptedCard{
+			Number: e.Number, Month: e.Month, Year: e.Year, CVV: e.CVV, Holder: e.Holder,
+		})
+		if i == 0 {
+			why = err
+		}
+		if err == nil && !good {
+			good, *to = true, read
+		}
+	}
 	var bad vault.BadField
 	switch {
-	case errors.As(err, &bad):
+	case good:
+		return problem{}
+	case errors.As(why, &bad):
 		return problem{reason: reject.CardInvalid, source: "cardData." + string(bad)}
-	case err != nil:
-		return problem{reason: reject.CardInvalid, source: "cardData.encryptedCardNumber",
-			message: "The card number was mistyped: its check digit does not fit."}
 	}
-	*to = read
-	return problem{}
+	return problem{reason: reject.CardInvalid, source: "cardData.encryptedCardNumber",
+		message: "The card number was mistyped: its check digit does not fit."}
 }
 
-// keyOf finds the key with which a card was encrypted: the one that was named, which may be retired, or
-// else the one that clients are given now. Opening one is slow, so opened ones are kept.
-func (a *API) keyOf(c *call, id string) (*vault.DirectKey, problem) {
+// keysOf finds the keys with which a card may be encrypted, the newest first: the one that was named, or else
+// the one that clients are given now and those that were retired a day ago at most, which clients may still
+// have. Opening one is slow, so opened ones are kept.
+func (a *API) keysOf(c *call, id string) ([]*vault.DirectKey, problem) {
 	all, err := a.options.Shoppers.DirectKeys(c.ctx)
 	if p := c.missing(err, problem{}); p.reason != "" {
 		return nil, p
 	}
+	var found []*vault.DirectKey
 	for _, k := range all {
-		if id != k.ID && (id != "" || k.RetiredAt != 0) {
+		if id != "" && id != k.ID {
 			continue
 		}
-		if known, ok := a.opened.Load(k.ID); ok {
-			return known.(*vault.DirectKey), problem{}
-		}
-		key, err := a.options.Vaults.Current().OpenDirectKey(k.KeyID, k.ID, k.Private)
-		if err != nil { // sealed anew a moment ago
-			if err = a.options.Vaults.Refresh(c.ctx); err == nil {
-				key, err = a.options.Vaults.Current().OpenDirectKey(k.KeyID, k.ID, k.Private)
-			}
-		}
-		if p := c.missing(err, problem{}); p.reason != "" {
+		key, p := a.openKey(c, k)
+		if p.reason != "" {
 			return nil, p
 		}
-		a.opened.Store(k.ID, key)
-		return key, problem{}
+		if k.RetiredAt == 0 {
+			found = append([]*vault.DirectKey{key}, found...)
+		} else {
+			found = append(found, key)
+		}
 	}
-	return nil, problem{reason: reject.CardInvalid, source: "keyId",
-		message: "keyId must be that of a key that this API gave out, and the card be encrypted with it."}
+	if len(found) == 0 {
+		return nil, problem{reason: reject.CardInvalid, source: "keyId",
+			message: "keyId must be that of a key that this API gave out, and the card be encrypted with it."}
+	}
+	return found, problem{}
+}
+
+func (a *API) openKey(c *call, k shopper.DirectKey) (*vault.DirectKey, problem) {
+	if known, ok := a.opened.Load(k.ID); ok {
+		return known.(*vault.DirectKey), problem{}
+	}
+	key, err := a.options.Vaults.Current().OpenDirectKey(k.KeyID, k.ID, k.Private)
+	if err != nil { // sealed anew a moment ago
+		if err = a.options.Vaults.Refresh(c.ctx); err == nil {
+			key, err = a.options.Vaults.Current().OpenDirectKey(k.KeyID, k.ID, k.Private)
+		}
+	}
+	if p := c.missing(err, problem{}); p.reason != "" {
+		return nil, p
+	}
+	a.opened.Store(k.ID, key)
+	return key, problem{}
 }
 
 // meaningOf is the fingerprint of a payment's request: what is to be paid and with which card. The number

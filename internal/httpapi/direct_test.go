@@ -228,6 +228,24 @@ func TestBadDirectBodies(t *testing.T) {
 	}
 }
 
+// Who still has the key before the last rotation pays with it, whether or not its id is sent.
+func TestARetiredKeyIsStillRead(t *testing.T) {
+	p := newPayRig(t)
+	body, old := p.directBody(), p.keyID
+	named := p.directBody(with{"keyId": old})
+	check(t, p.store.RetireDirectKey(t.Context(), old, p.clock.Now(), auditOf(p.rig)))
+	p.addKey(t)
+	for _, text := range []string{body, named, p.directBody(), p.directBody(with{"keyId": p.keyID})} {
+		if a := p.do(ask{"POST", "/v1/payments/direct", p.shop, text, nil}); a.status != 200 {
+			t.Errorf("%d %s", a.status, a.body)
+		}
+	}
+	wrong := strings.Replace(named, old, p.keyID, 1)
+	if a := p.do(ask{"POST", "/v1/payments/direct", p.shop, wrong, nil}); a.reason() != "card_data_invalid" {
+		t.Errorf("with another key named: %d %s", a.status, a.body)
+	}
+}
+
 // One key is one payment, also when the card was encrypted anew; another card is another meaning.
 func TestOneKeyIsOnePayment(t *testing.T) {
 	p := newPayRig(t)
