@@ -8,30 +8,15 @@ import (
 	"plexy/internal/vault"
 )
 
-// emptyRecords seals every record of a kind that is under keyID anew, until a whole look finds nothing there.
-func (a *App) emptyRecords(
-	ctx context.Context, kind storage.SealedKind, keyID string,
-) (resealed int, err error) {
-	for found, after := 0, ""; ; {
-		was, err := a.Storage.SealedUnder(ctx, kind, keyID, after, resealBatch)
-		if err != nil {
-			return resealed, fmt.Errorf("find what is sealed under the old key: %w", err)
-		}
-		n, err := a.resealRecords(ctx, kind, was)
-		if err != nil {
-			return resealed, err
-		}
-		resealed += n
-		found += len(was)
-		switch {
-		case len(was) == resealBatch:
-			after = was[len(was)-1].ID
-		case found == 0:
-			return resealed, nil
-		default: // one more look: a row may have changed under our hands and been left alone
-			found, after = 0, ""
-		}
-	}
+// emptyRecords seals every record of a kind that is under keyID anew.
+func (a *App) emptyRecords(ctx context.Context, kind storage.SealedKind, keyID string) (int, error) {
+	return empty(
+		func(after string) ([]storage.Sealed, error) {
+			return a.Storage.SealedUnder(ctx, kind, keyID, after, resealBatch)
+		},
+		func(was []storage.Sealed) (int, error) { return a.resealRecords(ctx, kind, was) },
+		func(s storage.Sealed) string { return s.ID },
+	)
 }
 
 // resealRecords seals and indexes records anew under the active key and says how many it replaced; those that

@@ -80,22 +80,36 @@ func (a *App) finishRotation(ctx context.Context, in storage.Installation, reaso
 	return a.replaceKeys(ctx, in, last, a.rotationAudit("vault.retire", in, last, reason))
 }
 
-// emptyKey seals every customer under keyID anew, until a whole look finds nothing there.
-func (a *App) emptyKey(ctx context.Context, keyID string) (resealed int, err error) {
+// emptyKey seals every customer under keyID anew.
+func (a *App) emptyKey(ctx context.Context, keyID string) (int, error) {
+	return empty(
+		func(after string) ([]wallet.Customer, error) {
+			return a.Storage.CustomersUnder(ctx, keyID, after, resealBatch)
+		},
+		func(was []wallet.Customer) (int, error) { return a.reseal(ctx, a.vaults.Current(), was) },
+		func(c wallet.Customer) string { return c.ID },
+	)
+}
+
+// empty seals everything anew that under finds after an id, at most resealBatch at a time, until a whole look
+// finds nothing. It says how many were replaced.
+func empty[T any](
+	under func(after string) ([]T, error), reseal func([]T) (int, error), id func(T) string,
+) (resealed int, err error) {
 	for found, after := 0, ""; ; {
-		customers, err := a.Storage.CustomersUnder(ctx, keyID, after, resealBatch)
+		was, err := under(after)
 		if err != nil {
 			return resealed, fmt.Errorf("find what is sealed under the old key: %w", err)
 		}
-		n, err := a.reseal(ctx, a.vaults.Current(), customers)
+		n, err := reseal(was)
 		if err != nil {
 			return resealed, err
 		}
 		resealed += n
-		found += len(customers)
+		found += len(was)
 		switch {
-		case len(customers) == resealBatch:
-			after = customers[len(customers)-1].ID
+		case len(was) == resealBatch:
+			after = id(was[len(was)-1])
 		case found == 0:
 			return resealed, nil
 		default: // one more look: a row may have changed under our hands and been left alone

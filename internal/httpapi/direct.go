@@ -12,6 +12,7 @@ import (
 	"plexy/internal/core/money"
 	"plexy/internal/core/payment"
 	"plexy/internal/core/reject"
+	"plexy/internal/id"
 	"plexy/internal/shopper"
 	"plexy/internal/storage"
 	"plexy/internal/vault"
@@ -190,11 +191,11 @@ func (a *API) seriesOf(b *payBody) (r payment.Recurring, parent string, p proble
 // A first payment that is not there is left to who carries out, who knows what the request's key was used
 // for.
 func (a *API) refersTo(c *call, r *acquiring.Request) problem {
-	if id := r.Facts.Parent; id != "" {
-		if !isUUID(id) {
+	if parent := r.Facts.Parent; parent != "" {
+		if !id.IsUUID(parent) {
 			return noPayment(parentSource)
 		}
-		initial, err := a.options.Payments.Payment(c.ctx, c.Merchant, id)
+		initial, err := a.options.Payments.Payment(c.ctx, c.Merchant, parent)
 		switch {
 		case errors.Is(err, storage.ErrNotFound):
 			return problem{}
@@ -204,15 +205,15 @@ func (a *API) refersTo(c *call, r *acquiring.Request) problem {
 		r.Token, r.Facts.Shopper = initial.CardToken, initial.Shopper
 		return c.missing(err, problem{})
 	}
-	id := r.Facts.Shopper
-	if id == "" {
+	customer := r.Facts.Shopper
+	if customer == "" {
 		return problem{}
 	}
 	gone := problem{reason: reject.CustomerNotFound, source: "customerId"}
-	if !isUUID(id) {
+	if !id.IsUUID(customer) {
 		return gone
 	}
-	_, err := a.options.Shoppers.Shopper(c.ctx, c.Merchant, id)
+	_, err := a.options.Shoppers.Shopper(c.ctx, c.Merchant, customer)
 	return c.missing(err, gone)
 }
 
@@ -244,7 +245,7 @@ func (a *API) cardOf(c *call, b *payBody, r *acquiring.Request) problem {
 		return problem{}
 	}
 	if r.Token = e.Token; r.Token != "" {
-		if !isUUID(r.Token) {
+		if !id.IsUUID(r.Token) {
 			return problem{reason: reject.CardTokenNotFound, source: "cardData.tokenId"}
 		}
 		stored, err := a.options.Shoppers.Card(c.ctx, c.Merchant, r.Token)
@@ -383,7 +384,7 @@ func (a *API) finishSecure(c *call) {
 		refuse(c.Exchange, wrong("cres", "what the bank's page posted"))
 		return
 	}
-	if !isUUID(b.Payment) {
+	if !id.IsUUID(b.Payment) {
 		refuse(c.Exchange, noPayment("transactionId"))
 		return
 	}

@@ -8,6 +8,7 @@ import (
 	"plexy/internal/connector"
 	"plexy/internal/core/payment"
 	"plexy/internal/core/reject"
+	"plexy/internal/id"
 	"plexy/internal/view"
 )
 
@@ -62,7 +63,7 @@ func (a *API) manage(c *call, m management) {
 // partOf reads the amount. In which currency it is, and whether there is such a payment, only the payment
 // says.
 func (a *API) partOf(c *call, b *changeBody, to *acquiring.Modification) (no problem) {
-	if !isUUID(c.id) {
+	if !id.IsUUID(c.id) {
 		return noPayment(paymentSource)
 	}
 	p, err := a.options.Payments.Payment(c.ctx, c.Merchant, c.id)

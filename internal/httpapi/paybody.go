@@ -202,21 +202,3 @@ func (a *API) pageURL(text string, most int) bool {
 	return err == nil && len(text) <= most && u.Host != "" && u.User == nil &&
 		(u.Scheme == "https" || u.Scheme == "http" && a.dial != nil)
 }
-
-// isUUID reports whether a text is a UUID as we write them: 36 characters in lower case.
-func isUUID(text string) bool {
-	if len(text) != 36 {
-		return false
-	}
-	for i := range len(text) {
-		switch c := text[i]; {
-		case i == 8 || i == 13 || i == 18 || i == 23:
-			if c != '-' {
-				return false
-			}
-		case (c < '0' || c > '9') && (c < 'a' || c > 'f'):
-			return false
-		}
-	}
-	return true
-}

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"plexy/internal/core/payment"
 	"plexy/internal/core/reject"
+	"plexy/internal/id"
 	"plexy/internal/storage"
 	"plexy/internal/view"
 )
@@ -26,7 +27,7 @@ func (a *API) listPayments(c *call) {
 
 // onPayment finds the merchant's payment that the path names.
 func (a *API) onPayment(c *call) (p payment.Payment, ok bool) {
-	if !isUUID(c.id) {
+	if !id.IsUUID(c.id) {
 		refuse(c.Exchange, noPayment(paymentSource))
 		return p, false
 	}

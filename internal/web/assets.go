@@ -58,6 +58,11 @@ func (Assets) Serve(x *server.Exchange, r *http.Request) {
 		return
 	}
 	x.Route = r.URL.Path // one of two
+	SendAsset(x, r, kind, content)
+}
+
+// SendAsset answers GET and HEAD with an asset, which a browser may keep for a year.
+func SendAsset(x *server.Exchange, r *http.Request, kind string, content []byte) {
 	h := x.Header()
 	h.Set("X-Content-Type-Options", "nosniff")
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
@@ -69,6 +74,6 @@ func (Assets) Serve(x *server.Exchange, r *http.Request) {
 	h.Set("Content-Security-Policy", "default-src 'none'")
 	h.Set("Cache-Control", "public, max-age=31536000, immutable")
 	if r.Method == http.MethodGet {
-		_, _ = x.Write(content)
+		_, _ = x.Write(content) // a browser that went away is no trouble
 	}
 }
