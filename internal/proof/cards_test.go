@@ -31,7 +31,9 @@ func TestCardNumbersAreKeptNowhere(t *testing.T) {
 	})
 	t.Run(onPostgres, func(t *testing.T) {
 		cluster := pgtest.Server(t)
-		s := newSiteAt(t, t.TempDir(), cluster.Database(t))
+		database := cluster.Database(t)
+		loggingAll(t, database)
+		s := newSiteAt(t, t.TempDir(), database)
 		straw, n := cardsLeft(t, s, volume(t, 200))
 		straw["tables"] = tables(t, s.database)
 		straw["log of PostgreSQL"] = []byte(cluster.Log())

@@ -35,7 +35,9 @@ func TestSecrets(t *testing.T) {
 	})
 	t.Run(onPostgres, func(t *testing.T) {
 		cluster := pgtest.Server(t)
-		s := newSiteAt(t, t.TempDir(), cluster.Database(t))
+		database := cluster.Database(t)
+		loggingAll(t, database)
+		s := newSiteAt(t, t.TempDir(), database)
 		straw := secretsLeft(t, s)
 		straw["tables"] = tables(t, s.database)
 		straw["log of PostgreSQL"] = []byte(cluster.Log())
@@ -203,6 +205,22 @@ func files(t *testing.T, folder string) []byte {
 		t.Fatal(err)
 	}
 	return all
+}
+
+// loggingAll makes a PostgreSQL write every statement of a database to its log, with its parameters, as an
+// operator may who looks for slow ones.
+func loggingAll(t *testing.T, database string) {
+	t.Helper()
+	conn, err := pgx.Connect(context.Background(), database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	name := pgx.Identifier{conn.Config().Database}.Sanitize()
+	if _, err := conn.Exec(context.Background(),
+		"alter database "+name+" set log_min_duration_statement = 0"); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // checkpoint makes a PostgreSQL write its pages.
