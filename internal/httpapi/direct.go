@@ -72,7 +72,11 @@ func (a *API) pay(c *call, b *payBody) {
 	}
 	r.Key, r.Origin, r.Fingerprint = c.key, c.origin(), a.meaningOf(c, &r)
 	result, err := a.options.Acquiring.Pay(c.ctx, r)
-	c.paid(result, err, parentSource, r.Card.Holder)
+	named := "cardData.tokenId"
+	if r.Facts.Parent != "" { // whose card it is
+		named = parentSource
+	}
+	c.paid(result, err, named, r.Card.Holder)
 }
 
 // origin says which request asks.

@@ -286,6 +286,15 @@ func TestACardIsItsCustomers(t *testing.T) {
 			t.Errorf("by %q: %d %s", customer, a.status, one.body)
 		}
 	}
+	first := p.made(with{"recurring": map[string]any{"recurringType": "cof_initial"}, "customerId": other})
+	stored := customersPath + "/" + other + "/card-tokens/" + first.text("cardTokenId")
+	p.do(ask{"DELETE", stored, p.shop, "", nil})
+	gone := p.do(ask{"POST", "/v1/payments/recurring/merchant/initiated", p.shop,
+		`{"orderDetails":{"amount":5,"currency":"KZT"},"recurring":{"type":"ucof","parentTransactionId":"` +
+			first.text("id") + `"}}`, nil})
+	if gone.reason() != "card_token_not_found" || gone.text("source") != "recurring.parentTransactionId" {
+		t.Errorf("a series whose card was deleted: %d %s", gone.status, gone.body)
+	}
 	unowned := p.made(with{"saveCard": true, "cardData": p.typed("5555555555554444", "123"), skip: true})
 	token = unowned.text("cardTokenId")
 	if a := by(other); a.fields["success"] != true {
