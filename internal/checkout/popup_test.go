@@ -22,7 +22,7 @@ const shopPage = `<!doctype html><title>shop</title><body><script src="%s/pay/ap
 </script>`
 
 // A shop of another site opens the page over its own: who pays comes back with success, who was declined and
-// closes with failure, who just closes with neither.
+// closes with failure, who just closes with neither. A shop that may not frame the page sends payers to it.
 func TestBrowserPopup(t *testing.T) {
 	body := ""
 	shop := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -74,4 +74,7 @@ func TestBrowserPopup(t *testing.T) {
 	visit()
 	s.do(chromedp.Click(chromedp.CSS("dialog > button")))
 	ended("cancel")
+
+	s.do(chromedp.Navigate(shop.URL)) // the same page at an origin that may not show ours in a frame
+	s.until(fmt.Sprintf("location.origin === %q && document.querySelector('#pay')", s.url))
 }

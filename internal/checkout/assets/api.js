@@ -1,8 +1,9 @@
-// Opens the payment page over a shop's own page. The name, openPopup and on("close") are those that published
-// plug-ins use. It learns nothing but what the page in the frame tells its allowed parents (docs/checkout.md).
+// Opens the payment page over a shop's own page. The name, openPopup and on("close") are those that the
+// published plug-in uses. It learns what the page in the frame tells its allowed parents (docs/checkout.md).
 (() => {
 	"use strict";
-	const ends = { paid: "success", declined: "failure", failed: "failure", expired: "failure", cancelled: "failure" };
+	const no = "failure";
+	const ends = { paid: "success", declined: no, failed: no, expired: no, cancelled: no };
 
 	window.PlexyPayApi = class {
 		#listeners = [];
@@ -17,7 +18,7 @@
 		openPopup(address) {
 			this.#close();
 			const url = new URL(address, location.href);
-			let status = "cancel";
+			let status = "cancel", silent = true;
 			const dialog = document.createElement("dialog"), frame = document.createElement("iframe");
 			const leave = document.createElement("button");
 			dialog.style.cssText = "border:0;padding:0;border-radius:8px;overflow:hidden;" +
@@ -34,6 +35,7 @@
 			const heard = (event) => {
 				if (event.origin !== url.origin || event.source !== frame.contentWindow ||
 					event.data?.source !== "plexy-checkout") return;
+				silent = false;
 				status = ends[event.data.state] ?? "cancel";
 				if (status === "success") dialog.close();
 			};
@@ -46,6 +48,10 @@
 			leave.addEventListener("click", () => dialog.close());
 			addEventListener("message", heard);
 			this.#close = () => dialog.close();
+			// A shop that may not show the page in a frame hears nothing from it: the payer goes there instead.
+			frame.addEventListener("load", () => setTimeout(() => {
+				if (silent && dialog.open) location.assign(url);
+			}, 3000), { once: true });
 			frame.src = url.href;
 			dialog.append(frame, leave);
 			document.body.append(dialog);
