@@ -181,7 +181,8 @@ func (d *Door) load(v *visit) bool {
 	return true
 }
 
-// addSession adds where the session that made the link, if one did, wants to be called back.
+// addSession adds what only the session that made the link, if one did, knows: where it wants to be called
+// back, and its terminal.
 func (d *Door) addSession(v *visit) error {
 	id, ok := shopper.SessionOf(v.link.CreatedBy)
 	if !ok {
@@ -191,7 +192,7 @@ func (d *Door) addSession(v *visit) error {
 	if err != nil {
 		return err
 	}
-	v.meta.Callback = session.CallbackURL
+	v.meta.Callback, v.meta.Terminal = session.CallbackURL, session.Terminal
 	return nil
 }
 

@@ -364,13 +364,14 @@ func TestSession(t *testing.T) {
 		})
 		r.ok(r.store.CreateSession(t.Context(), shopper.Session{
 			ID: "s-1", Merchant: r.shop, Link: id, CallbackURL: "https://shop.kz/callback",
+			Terminal: "term_1",
 		}, 1))
 		v := r.visitor()
 		v.get("/" + id).says("WC-17")
 		v.pay(id, goodCard)
 		f := r.bank.last.Facts
 		if f.Session != "s-1" || f.OrderReference != "WC-17" || f.Kind != kind ||
-			f.CallbackURL != "https://shop.kz/callback" {
+			f.CallbackURL != "https://shop.kz/callback" || f.Terminal != "term_1" {
 			t.Errorf("acquiring was asked %+v", f)
 		}
 	}
