@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
+	storagedomain "github.com/chromedp/cdproto/storage"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 	"github.com/google/uuid"
@@ -30,6 +31,7 @@ import (
 	"plexy/internal/core/machine"
 	"plexy/internal/core/money"
 	"plexy/internal/core/payment"
+	"plexy/internal/core/reject"
 	"plexy/internal/pgtest"
 	"plexy/internal/storage"
 )
@@ -78,24 +80,12 @@ func chromium(t *testing.T) string {
 
 func newSite(t *testing.T, settings ...string) *site { return newSiteOn(t, "", settings...) }
 
+// newSiteOn is a program with a browser before it.
 func newSiteOn(t *testing.T, database string, settings ...string) *site {
 	t.Helper()
-	s := &site{T: t, shots: t.ArtifactDir()}
-	environment := []string{"PLEXY_DATA=" + t.TempDir(), "PLEXY_LISTEN=127.0.0.1:0"}
-	if database != "" {
-		environment = append(environment, "PLEXY_DATABASE="+database)
-	}
 	path := chromium(t)
-	cfg := must(config.Load(config.Input{Environ: environment}))(t)
-	running := must(app.Start(t.Context(), cfg, app.Output{Log: io.Discard, Banner: io.Discard}))(t)
-	t.Cleanup(func() { s.ok(running.Stop()) })
-	s.url = "http://" + running.Address()
-	s.staff = must(app.Open(t.Context(), cfg, app.Options{Actor: "tester"}))(t)
-	t.Cleanup(func() { s.ok(s.staff.Close()) })
-	s.shop = must(s.staff.CreateMerchant(t.Context(), "Кофейня «Арай»", "test"))(t).MerchantID
-	if len(settings) > 0 {
-		must(s.staff.SetMerchant(t.Context(), s.shop, settings, "test"))(t)
-	}
+	s := program(t, database, settings...)
+	s.shots = t.ArtifactDir()
 	limited, cancel := context.WithTimeout(context.Background(), browserLimit)
 	t.Cleanup(cancel)
 	allocator, end := chromedp.NewExecAllocator(limited, chromedp.ExecPath(path),
@@ -108,6 +98,27 @@ func newSiteOn(t *testing.T, database string, settings ...string) *site {
 	t.Cleanup(closed)
 	s.ctx, s.browse = tab, tab
 	s.do(chromedp.Navigate("about:blank"))
+	return s
+}
+
+// program is the whole program, without a browser.
+func program(t *testing.T, database string, settings ...string) *site {
+	t.Helper()
+	s := &site{T: t}
+	environment := []string{"PLEXY_DATA=" + t.TempDir(), "PLEXY_LISTEN=127.0.0.1:0"}
+	if database != "" {
+		environment = append(environment, "PLEXY_DATABASE="+database)
+	}
+	cfg := must(config.Load(config.Input{Environ: environment}))(t)
+	running := must(app.Start(t.Context(), cfg, app.Output{Log: io.Discard, Banner: io.Discard}))(t)
+	t.Cleanup(func() { s.ok(running.Stop()) })
+	s.url = "http://" + running.Address()
+	s.staff = must(app.Open(t.Context(), cfg, app.Options{Actor: "tester"}))(t)
+	t.Cleanup(func() { s.ok(s.staff.Close()) })
+	s.shop = must(s.staff.CreateMerchant(t.Context(), "Кофейня «Арай»", "test"))(t).MerchantID
+	if len(settings) > 0 {
+		must(s.staff.SetMerchant(t.Context(), s.shop, settings, "test"))(t)
+	}
 	return s
 }
 
@@ -353,6 +364,37 @@ func TestBrowserSlowBank(t *testing.T) {
 	s.one(link, payment.StatusAuthorized)
 }
 
+// The payer goes back from the bank's page: nothing drags the payer there again, another card may be tried, and
+// a bank's answer that comes late in another tab changes nothing.
+func TestBrowserLeavesTheBank(t *testing.T) {
+	s := newSite(t)
+	link := s.link()
+	s.open(link)
+	s.fill(askedCard)
+	s.press()
+	s.until("document.querySelector('#code')")
+	late := s.tab()
+	late.open(link) // the same browser is led to its payment, and on to the bank
+	late.until("document.querySelector('#code')")
+	s.do(chromedp.NavigateBack())
+	s.arrive("Confirm with your bank")
+	s.says("Кофейня «Арай»", "12 345.67 ₸")
+	s.do(chromedp.Reload())
+	s.arrive("Confirm with your bank")
+	s.do(chromedp.Click(chromedp.CSS("form:not([data-send]) button")))
+	s.until("document.querySelector('#number')?.value === ''")
+	late.answer("555")
+	late.arrive("The payment was declined")
+	late.says("You stopped the payment")
+	s.fill(plainCard)
+	s.press()
+	s.arrive("Paid")
+	if found := s.payments(link); len(found) != 2 || found[0].Status() != payment.StatusAuthorized ||
+		found[1].Status() != payment.StatusRejected || found[1].Failure != reject.AuthenticationCancelled {
+		t.Errorf("%d payments: %+v", len(found), found)
+	}
+}
+
 // What is typed is formatted and checked while it is typed, and a wrong form does not leave the browser.
 func TestBrowserChecksWhatIsTyped(t *testing.T) {
 	s := newSite(t)
@@ -485,14 +527,23 @@ func TestBrowserInAFrame(t *testing.T) {
 	}
 	heard("active")
 	inside := s.inside()
-	inside.put(map[string]string{"number": askedCard, "expiry": "12/29", "cvv": "123", "holder": "ARAY"},
-		"#pay button")
+	card := map[string]string{"number": askedCard, "expiry": "12/29", "cvv": "123", "holder": "ARAY"}
+	inside.put(card, "#pay button")
 	heard("challenge")
+	inside.until("document.querySelector('#code')")
+	evaluate[int](inside, "history.back(), 0") // there is no cookie that knows the payment
+	inside.arrive("Confirm with your bank")
+	inside.put(nil, "form:not([data-send]) button")
+	inside.until("document.querySelector('#number')")
+	inside.put(card, "#pay button")
 	inside.until("document.querySelector('#code')")
 	inside.put(map[string]string{"code": "555"}, "button.main")
 	inside.arrive("Paid")
 	heard("paid")
-	s.one(link, payment.StatusAuthorized)
+	if found := s.payments(link); len(found) != 2 || found[0].Status() != payment.StatusAuthorized ||
+		found[1].Failure != reject.AuthenticationCancelled {
+		t.Errorf("%d payments: %+v", len(found), found)
+	}
 
 	s.do(chromedp.Navigate(shop.URL)) // the same page at an origin that is not allowed
 	s.until("document.querySelector('iframe') && document.readyState === 'complete'")
@@ -537,7 +588,7 @@ type view struct {
 }
 
 var views = []view{
-	{"360-light", 360, false}, {"360-dark", 360, true}, {"1280-light", 1280, false}, {"1280-dark", 1280, true},
+	{"320-light", 320, false}, {"360-light", 360, false}, {"360-dark", 360, true}, {"1280-light", 1280, false}, {"1280-dark", 1280, true},
 }
 
 // look sets the size and the colours of the window.
@@ -572,6 +623,7 @@ func TestBrowserEveryPageInEveryView(t *testing.T) {
 		f.Amount, f.Description = 123_456_789_012, strings.Repeat("Кофе", 30)
 		f.Recurring = `{"type":"cof_initial","frequency":30,"expiry":"2030-01-01T00:00:00Z"}`
 	})
+	slow := s.link(func(f *link.Facts) { f.Amount = 8_800_013 }) // pending for an hour
 	pages := []struct {
 		name string
 		open func()
@@ -592,6 +644,26 @@ func TestBrowserEveryPageInEveryView(t *testing.T) {
 		{"link-cancelled", func() { s.open(cancelled) }},
 		{"declined", func() { pay(refusedCard); s.arrive("The payment was declined") }},
 		{"sorry", func() { s.open("checkout/pl/none") }},
+		{"waiting", func() {
+			s.open(slow)
+			s.fill(plainCard)
+			s.press()
+			s.arrive("The bank has not answered yet")
+		}},
+		{"link-busy", func() {
+			s.forget()
+			s.open(slow)
+			s.arrive("A payment is under way")
+		}},
+		{"challenge", func() {
+			pay(askedCard)
+			s.until("document.querySelector('#code')")
+			s.do(chromedp.NavigateBack())
+			s.arrive("Confirm with your bank")
+		}},
+		{"acs-text", func() { pay(askedCard); s.until("document.querySelector('#code')") }},
+		{"acs-multi", func() { pay("5440382741349178"); s.until("document.querySelector('.choice')") }},
+		{"acs-app", func() { pay("4200000000000000"); s.until("document.querySelector('button[value=\"555\"]')") }},
 	}
 	for _, p := range pages {
 		p.open()
@@ -608,6 +680,15 @@ func TestBrowserEveryPageInEveryView(t *testing.T) {
 			}
 		}
 	}
+}
+
+// forget takes all cookies of ours, and what scripts of ours keep.
+func (s *site) forget() {
+	s.Helper()
+	must(chromedp.Call(s.ctx, storagedomain.ClearDataForOrigin, storagedomain.ClearDataForOriginParams{
+		Origin: s.url, StorageTypes: "all",
+	}))(s)
+	evaluate[int](s, "sessionStorage.clear(), 0")
 }
 
 // scanned takes a picture of the QR code and reads it as a phone does.
@@ -645,7 +726,8 @@ func (s *site) accessible(name string) {
 	}
 }
 
-const sizeScript = `(() => { const touched = 'button, input:not([type=hidden]), nav a, .button, summary';
+const sizeScript = `(() => { const touched = 'button, input:not([type=hidden]):not(label input), ' +
+	'label:has(input), nav a, .button, summary';
 	const small = [...document.querySelectorAll(touched)]
 	.filter(e => !e.hidden && e.getBoundingClientRect().height < 43.5).map(e => e.outerHTML);
 	const size = e => parseFloat(getComputedStyle(e).fontSize);

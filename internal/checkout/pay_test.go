@@ -207,10 +207,9 @@ func TestChallenge(t *testing.T) {
 		if !strings.Contains(policy, "form-action 'self' https://bank.example;") {
 			t.Errorf("the bank may not be gone to: %s", policy)
 		}
-		for _, f := range p.all("form") {
-			if attribute(f, "action") != "https://bank.example/acs" || values(f).Get("creq") != `a"<b` {
-				t.Errorf("the form is %s", p.body)
-			}
+		if f := p.all("form")[0]; attribute(f, "action") != "https://bank.example/acs" ||
+			values(f).Get("creq") != `a"<b` {
+			t.Errorf("the form is %s", p.body)
 		}
 		if again := v.get(p.location); again.title() != p.title() {
 			t.Errorf("reloading leads to %s", again.title())
@@ -228,6 +227,40 @@ func TestChallenge(t *testing.T) {
 		if n := len(r.payments()); n != 1 {
 			t.Errorf("%d payments", n)
 		}
+	}
+}
+
+// Who gives the bank's question up is shown the form again; an answer that comes late changes nothing, and
+// giving up changes nothing once the bank has answered. Nobody else can give it up.
+func TestLeave(t *testing.T) {
+	r := newRig(t)
+	id := r.link()
+	v := r.framed()
+	p := v.pay(id, challengeCard)
+	p.says("Confirm with your bank", "Pay another way")
+	v.header.Set("Sec-Fetch-Site", "cross-site")
+	if foreign := v.post(p.location+"/leave", url.Values{}); foreign.status != http.StatusForbidden {
+		t.Errorf("another site's form: %d", foreign.status)
+	}
+	if status := r.payments()[0].Status(); status != payment.Status3D {
+		t.Errorf("it is %s", status)
+	}
+	v.header.Set("Sec-Fetch-Site", "same-origin")
+	form := v.post(p.location+"/leave", url.Values{})
+	form.says("Payment card")
+	left := r.payments()[0]
+	if left.Status() != payment.StatusRejected || left.Failure != reject.AuthenticationCancelled {
+		t.Errorf("the payment is %s: %s", left.Status(), left.Failure)
+	}
+	v.post(p.location+"/back", url.Values{"cres": {"yes"}}).says("The payment was declined", "You stopped the payment")
+	v.post(p.location+"/leave", url.Values{}).says("Payment card")
+	v.get(p.location + "/leave").says("The payment was declined")
+	action, values := form.payForm()
+	paid := v.post(action, filled(values, challengeCard))
+	v.post(paid.location+"/back", url.Values{"cres": {"yes"}}).says("Paid")
+	v.post(paid.location+"/leave", url.Values{}).says("Paid")
+	if found := r.payments(); len(found) != 2 || found[0].Status() != payment.StatusAuthorized {
+		t.Errorf("%d payments: %+v", len(found), found)
 	}
 }
 

@@ -262,6 +262,18 @@ func (b *bank) Continue(_ context.Context, c acquiring.Continuation) (acquiring.
 	return b.Look(context.Background(), c.Merchant, c.Payment)
 }
 
+// GiveUp ends a payment whose payer leaves the challenge.
+func (b *bank) GiveUp(ctx context.Context, merchant, payment string, _ journal.Origin) (acquiring.Result, error) {
+	b.mu.Lock()
+	if b.steps[payment] != nil {
+		p := must(b.r.store.AnyPayment(context.Background(), payment))(b.r)
+		b.r.run(machine.Abandon{Attempt: machine.Attempt{Payment: payment, Link: p.Link}, Early: true})
+		delete(b.steps, payment)
+	}
+	b.mu.Unlock()
+	return b.Look(ctx, merchant, payment)
+}
+
 // Look shows a payment.
 func (b *bank) Look(_ context.Context, merchant, payment string) (acquiring.Result, error) {
 	b.mu.Lock()
