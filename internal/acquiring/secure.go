@@ -307,9 +307,9 @@ func (a *Acquiring) finish(
 	return r, err
 }
 
-// GiveUp rejects a payment whose payer has left 3-D Secure for good, such as to pay with another card. Once the
-// payer came back, and while there is no step that the browser could take, it changes nothing. merchant "" is
-// the browser itself.
+// GiveUp rejects a payment whose payer has left 3-D Secure for good, such as to pay with another card. Once
+// the payer came back, and while there is no step that the browser could take, it changes nothing. merchant
+// "" is the browser itself.
 func (a *Acquiring) GiveUp(
 	ctx context.Context, merchant, payment string, origin journal.Origin,
 ) (Result, error) {

@@ -152,8 +152,8 @@ func TestTheMethod(t *testing.T) {
 	}
 }
 
-// TestAbandoned 3-D Secure fails after 15 minutes of the application's clock, and is a no of the payer's who says
-// so before.
+// TestAbandoned 3-D Secure fails after 15 minutes of the application's clock, and is a no of the payer's who
+// says so before.
 func TestAbandoned(t *testing.T) {
 	stores(t, func(t *testing.T, r *rig) {
 		begun := r.pay(r.secure(challenge, 3_000))
@@ -177,8 +177,8 @@ func TestAbandoned(t *testing.T) {
 	})
 }
 
-// TestGivingUpAgainstAnAnswer: the payer's answer comes from one tab while another gives up. Either it is paid
-// or it is over, never both, and nothing of the card is left.
+// TestGivingUpAgainstAnAnswer: the payer's answer comes from one tab while another gives up. Either it is
+// paid or it is over, never both, and nothing of the card is left.
 func TestGivingUpAgainstAnAnswer(t *testing.T) {
 	stores(t, func(t *testing.T, r *rig) {
 		for n := range 20 {

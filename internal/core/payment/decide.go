@@ -149,9 +149,9 @@ func Authenticated(p Payment, v Verdict, eci, operation string, at int64) (Chang
 	panic("payment: an unknown verdict")
 }
 
-// Abandon ends a payment without its 3-D Secure: it failed when the payer never came back, and is rejected, as
-// after any no of the payer's, when the payer has given it up (early). It changes nothing before the time for
-// it, nor once the payer came back: TransactionPending, AlreadyDecided.
+// Abandon ends a payment without its 3-D Secure: it failed when the payer never came back, and is rejected,
+// as after any no of the payer's, when the payer has given it up (early). It changes nothing before the time
+// for it, nor once the payer came back: TransactionPending, AlreadyDecided.
 func Abandon(p Payment, early bool, at int64) (Change, reject.Reason) {
 	at = p.notBefore(at)
 	switch {
