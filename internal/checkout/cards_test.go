@@ -11,6 +11,7 @@ import (
 
 	"plexy/internal/core/link"
 	"plexy/internal/core/payment"
+	"plexy/internal/pagetest"
 	"plexy/internal/sandbox"
 )
 
@@ -68,8 +69,8 @@ func TestEveryTestCard(t *testing.T) {
 	}
 }
 
-// Amounts of the form 20CC0 have the code CC, a CVV of 444 does not match, and a number that fails Luhn's check
-// does not leave the page.
+// Amounts of the form 20CC0 have the code CC, a CVV of 444 does not match, and a number that fails Luhn's
+// check does not leave the page.
 func TestAmountsAndCVV(t *testing.T) {
 	s := program(t, "")
 	for _, c := range []struct {
@@ -86,7 +87,7 @@ func TestAmountsAndCVV(t *testing.T) {
 		{2_051_000, "4242424242424242", "123", payment.StatusRejected, "51", "not enough money on the card"},
 		{20_540, "4242424242424242", "123", payment.StatusRejected, "54", "The card has expired"},
 		{20_100, "4242424242424242", "123", payment.StatusRejected, "10", "Only the bank can say why"},
-		{100_000, "4242424242424242", sandbox.BadCVV, payment.StatusRejected, "", "The security code does not match"},
+		{100_000, "4242424242424242", sandbox.BadCVV, payment.StatusRejected, "", "security code does not match"},
 		{100_000, "4242424242424242", "999", payment.StatusAuthorized, "00", "Paid"},
 	} {
 		id := s.link(func(f *link.Facts) { f.Amount = c.amount })
@@ -128,7 +129,7 @@ func (v *visitor) through(link, number, cvv string, codes []string) *page {
 			break
 		}
 		fields := values(next)
-		if buttons := within(next, "button"); len(buttons) > 1 { // the challenge
+		if buttons := pagetest.Within(next, "button"); len(buttons) > 1 { // the challenge
 			asked = true
 			fields.Del("code")
 			fields["code"], fields["do"] = codes, []string{"submit"}
@@ -136,7 +137,7 @@ func (v *visitor) through(link, number, cvv string, codes []string) *page {
 				fields["code"], fields["do"] = nil, []string{"cancel"}
 			}
 		}
-		p = v.post(strings.TrimPrefix(attribute(next, "action"), v.url), fields)
+		p = v.post(strings.TrimPrefix(pagetest.Attribute(next, "action"), v.url), fields)
 	}
 	if asked != (codes != nil) {
 		v.Errorf("%s: asked %v", number, asked)

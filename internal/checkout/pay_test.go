@@ -12,6 +12,7 @@ import (
 	"plexy/internal/core/machine"
 	"plexy/internal/core/payment"
 	"plexy/internal/core/reject"
+	"plexy/internal/pagetest"
 	"plexy/internal/shopper"
 )
 
@@ -44,11 +45,11 @@ func TestPay(t *testing.T) {
 	// The link says so to everybody, and shows the receipt to this browser only.
 	again := v.get("/checkout/pl/" + id)
 	if again.title() != "Already paid" || again.leads("Show the receipt") == "" {
-		t.Errorf("the payer sees %s", textOf(again.root))
+		t.Errorf("the payer sees %s", pagetest.Text(again.root))
 	}
 	if other := r.visitor().get("/" + id); other.title() != "Already paid" ||
 		other.leads("Show the receipt") != "" || strings.Contains(other.body, f.ID) {
-		t.Errorf("another sees %s", textOf(other.root))
+		t.Errorf("another sees %s", pagetest.Text(other.root))
 	}
 }
 
@@ -100,8 +101,9 @@ func TestWrongFields(t *testing.T) {
 		form.Set(c.field, c.value)
 		p := r.visitor().post(action, form)
 		p.says("There is a problem", c.says)
-		if p.status != http.StatusUnprocessableEntity || !strings.HasPrefix(textOf(p.all("title")[0]), "Error: ") {
-			t.Errorf("%s: %d %s", name, p.status, p.all("title")[0].Data)
+		title := pagetest.Text(p.all("title")[0])
+		if p.status != http.StatusUnprocessableEntity || !strings.HasPrefix(title, "Error: ") {
+			t.Errorf("%s: %d %s", name, p.status, title)
 		}
 		if strings.Contains(p.body, "4242") || strings.Contains(p.body, "9876") ||
 			strings.Contains(p.body, `value="123"`) {
@@ -207,7 +209,7 @@ func TestChallenge(t *testing.T) {
 		if !strings.Contains(policy, "form-action 'self' https://bank.example;") {
 			t.Errorf("the bank may not be gone to: %s", policy)
 		}
-		if f := p.all("form")[0]; attribute(f, "action") != "https://bank.example/acs" ||
+		if f := p.all("form")[0]; pagetest.Attribute(f, "action") != "https://bank.example/acs" ||
 			values(f).Get("creq") != `a"<b` {
 			t.Errorf("the form is %s", p.body)
 		}
@@ -252,7 +254,8 @@ func TestLeave(t *testing.T) {
 	if left.Status() != payment.StatusRejected || left.Failure != reject.AuthenticationCancelled {
 		t.Errorf("the payment is %s: %s", left.Status(), left.Failure)
 	}
-	v.post(p.location+"/back", url.Values{"cres": {"yes"}}).says("The payment was declined", "You stopped the payment")
+	late := v.post(p.location+"/back", url.Values{"cres": {"yes"}})
+	late.says("The payment was declined", "You stopped the payment")
 	v.post(p.location+"/leave", url.Values{}).says("Payment card")
 	v.get(p.location + "/leave").says("The payment was declined")
 	action, values := form.payForm()
