@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/emulation"
 	storagedomain "github.com/chromedp/cdproto/storage"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -289,6 +290,24 @@ func TestBrowserLeavesTheBank(t *testing.T) {
 	if found := s.payments(link); len(found) != 2 || found[0].Status() != payment.StatusAuthorized ||
 		found[1].Status() != payment.StatusRejected || found[1].Failure != reject.AuthenticationCancelled {
 		t.Errorf("%d payments: %+v", len(found), found)
+	}
+}
+
+// A receipt is printed on white and without what is for the screen, also by who reads in the dark.
+func TestBrowserPrints(t *testing.T) {
+	s := newSite(t)
+	s.open(s.link())
+	s.fill(plainCard)
+	s.press()
+	s.Arrive("Paid")
+	must(chromedp.Call(s.Ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Media: "print", Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}},
+	}))(s)
+	got := pagetest.Evaluate[string](s.Tab, `[getComputedStyle(document.body).backgroundColor,
+		getComputedStyle(document.body).color, ...['.hero', '.top', '[data-print]'].map(
+		e => document.querySelector(e).checkVisibility())].join(" ")`)
+	if got != "rgb(255, 255, 255) rgb(0, 0, 0) true false false" {
+		t.Errorf("on paper: %s", got)
 	}
 }
 
