@@ -10,6 +10,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"plexy/internal/core/payment"
+	"plexy/internal/pagetest"
 )
 
 // shopPage does what the published plug-in does: it makes a PlexyPayApi whatever comes, opens a link with it,
@@ -33,7 +34,7 @@ func TestBrowserPopup(t *testing.T) {
 	origin := strings.Replace(shop.URL, "127.0.0.1", "localhost", 1) // another site than ours
 	s := newSite(t, "frame_origins="+origin)
 	script := must(http.Get(s.url + "/pay/api.js"))(t)
-	s.ok(script.Body.Close())
+	s.OK(script.Body.Close())
 	if h := script.Header; script.StatusCode != 200 || h.Get("Cross-Origin-Resource-Policy") != "cross-origin" ||
 		h.Get("Cache-Control") != "public, max-age=300" {
 		t.Errorf("the script comes as %d %v", script.StatusCode, h)
@@ -42,10 +43,10 @@ func TestBrowserPopup(t *testing.T) {
 	visit := func() (link string, inside *site) {
 		link = s.link()
 		body = fmt.Sprintf(shopPage, s.url, s.url, link)
-		s.do(chromedp.Navigate(origin))
-		s.until("document.querySelector('dialog[open] iframe')")
-		inside = s.inside()
-		inside.until("document.querySelector('#pay')")
+		s.Do(chromedp.Navigate(origin))
+		s.Until("document.querySelector('dialog[open] iframe')")
+		inside = s.in(s.Inside(s.url))
+		inside.Until("document.querySelector('#pay')")
 		return link, inside
 	}
 	pay := func(inside *site, number string) {
@@ -54,7 +55,7 @@ func TestBrowserPopup(t *testing.T) {
 	}
 	ended := func(status string) {
 		s.Helper()
-		s.until(fmt.Sprintf(`ended.length === 1 && ended[0] === %q && !document.querySelector("dialog")`, status))
+		s.Until(fmt.Sprintf(`ended.length === 1 && ended[0] === %q && !document.querySelector("dialog")`, status))
 	}
 
 	link, inside := visit()
@@ -64,17 +65,17 @@ func TestBrowserPopup(t *testing.T) {
 
 	_, inside = visit()
 	pay(inside, refusedCard)
-	inside.arrive("The payment was declined")
-	if n := evaluate[int](s, "ended.length"); n != 0 {
+	inside.Arrive("The payment was declined")
+	if n := pagetest.Evaluate[int](s.Tab, "ended.length"); n != 0 {
 		t.Error("who was declined cannot try again")
 	}
-	s.do(chromedp.Click(chromedp.CSS("dialog > button")))
+	s.Do(chromedp.Click(chromedp.CSS("dialog > button")))
 	ended("failure")
 
 	visit()
-	s.do(chromedp.Click(chromedp.CSS("dialog > button")))
+	s.Do(chromedp.Click(chromedp.CSS("dialog > button")))
 	ended("cancel")
 
-	s.do(chromedp.Navigate(shop.URL)) // the same page at an origin that may not show ours in a frame
-	s.until(fmt.Sprintf("location.origin === %q && document.querySelector('#pay')", s.url))
+	s.Do(chromedp.Navigate(shop.URL)) // the same page at an origin that may not show ours in a frame
+	s.Until(fmt.Sprintf("location.origin === %q && document.querySelector('#pay')", s.url))
 }

@@ -170,8 +170,9 @@ func Authenticated(p Payment, v Verdict, eci, operation string, at int64) (Chang
 	panic("payment: an unknown verdict")
 }
 
-// Abandon fails a payment whose payer never came back from 3-D Secure, or (early) has left it for good. It
-// changes nothing before the time for it, nor once the payer came back: TransactionPending, AlreadyDecided.
+// Abandon ends a payment without its 3-D Secure: it failed when the payer never came back, and is rejected,
+// as after any no of the payer's, when the payer has given it up (early). It changes nothing before the time
+// for it, nor once the payer came back: TransactionPending, AlreadyDecided.
 func Abandon(p Payment, early bool, at int64) (Change, reject.Reason) {
 	at = p.notBefore(at)
 	switch {
@@ -181,6 +182,9 @@ func Abandon(p Payment, early bool, at int64) (Change, reject.Reason) {
 		return Change{}, reject.TransactionPending
 	}
 	p.AuthenticateBy = 0
+	if early {
+		return p.end(Rejected, reject.AuthenticationCancelled, at), ""
+	}
 	return p.end(Failed, reject.AuthenticationAbandoned, at), ""
 }
 
