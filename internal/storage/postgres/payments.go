@@ -147,8 +147,8 @@ func saveValues[T any](r *round, statement, kind string, rows []T, values func(T
 	r.add(statement, nil, w.param(r.s.types[kind]))
 }
 
-// saveCounts counts what was made in the lists that it belongs to, and which statuses links got, under the book
-// of the lane's stripes.
+// saveCounts counts what was made in the lists that it belongs to, and which statuses links got, under the
+// book of the lane's stripes.
 func saveCounts(r *round, s *machine.State, book int) {
 	if counts := sqlstore.CountNew(s); len(counts) > 0 {
 		var lists, owners []string

@@ -172,8 +172,8 @@ func TestUpgradeOfTheJournalsCheck(t *testing.T) {
 // Links of the release before are in the statistics, which count what becomes of them from there on.
 func TestUpgradeCountsLinks(t *testing.T) {
 	link := func(id string, at int, status string) string {
-		return fmt.Sprintf("insert into payment_links values ('%s', 0, 'mer_1', 'KZT', 5, '', '', '', 0, 0, '', '', "+
-			"'', '', '', '', %d, '%s', '', '', 0, %d, '', '', '')", id, at, status, at)
+		return fmt.Sprintf("insert into payment_links values ('%s', 0, 'mer_1', 'KZT', 5, '', '', '', 0, 0, '', "+
+			"'', '', '', '', '', %d, '%s', '', '', 0, %d, '', '', '')", id, at, status, at)
 	}
 	const day = 86_400_000_000
 	path := madeAt(t, 13, link("pl_019a2a21f46f706ea202a75adabcbb80", 3*day, "active"),

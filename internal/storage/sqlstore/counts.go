@@ -85,8 +85,8 @@ const CountColumns = "list, owner, day, book, n"
 const AddCount = "insert into list_counts (" + CountColumns + ") values ($1, $2, $3, $4, $5) " +
 	"on conflict (list, owner, day, book) do update set n = list_counts.n + excluded.n"
 
-// listMillis returns the time, in milliseconds since 1970, that the id of a list's entry tells: a UUIDv7, bare
-// or without its dashes after a prefix. What is no such id is of 1970, and sorts there as well.
+// listMillis returns the time, in milliseconds since 1970, that the id of a list's entry tells: a UUIDv7,
+// bare or without its dashes after a prefix. What is no such id is of 1970, and sorts there as well.
 func listMillis(id string) int64 {
 	digits := strings.ReplaceAll(id[strings.LastIndexByte(id, '_')+1:], "-", "")
 	ms, err := strconv.ParseUint(digits[:min(len(digits), 12)], 16, 64)
@@ -140,9 +140,9 @@ const (
 
 func scanPeriod(r Row) period { return period{r.Int64(), int(r.Int64())} }
 
-// pageOf finds the place of a page, after the offset newest entries, by the counts of days, and of the slots of
-// the day that it begins in: a page far down costs a look at the days, at the slots of its own day and at the
-// entries of its own slot, not at all entries above it.
+// pageOf finds the place of a page, after the offset newest entries, by the counts of days, and of the slots
+// of the day that it begins in: a page far down costs a look at the days, at the slots of its own day and at
+// the entries of its own slot, not at all entries above it.
 func pageOf(ctx context.Context, db DB, l list, offset int) (listPage, error) {
 	p := listPage{offset: offset}
 	days, err := all(ctx, db, countDays, []any{l.name, l.owner}, scanPeriod)
@@ -162,8 +162,8 @@ func pageOf(ctx context.Context, db DB, l list, offset int) (listPage, error) {
 	return p, p.passSlots(ctx, db, l, in)
 }
 
-// passSlots passes over the slots of a day. A day on which entries were made that no slot counted, as releases
-// before this one did, is left as it is.
+// passSlots passes over the slots of a day. A day on which entries were made that no slot counted, as
+// releases before this one did, is left as it is.
 func (p *listPage) passSlots(ctx context.Context, db DB, l list, day period) error {
 	first := day.at * daySlots
 	found, err := all(ctx, db, countSlots, []any{slots(l.name), l.owner, first, first + daySlots}, scanPeriod)

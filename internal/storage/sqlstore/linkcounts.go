@@ -25,8 +25,8 @@ type LinkDelta struct {
 const LinkCountColumns = "merchant_id, day, currency, status, book, links, amount"
 
 // AddLinkCount adds to the count of links under a book.
-const AddLinkCount = "insert into link_counts (" + LinkCountColumns + ") values ($1, $2, $3, $4, $5, $6, $7) " +
-	LinkCountAdds
+const AddLinkCount = "insert into link_counts (" + LinkCountColumns + ") " +
+	"values ($1, $2, $3, $4, $5, $6, $7) " + LinkCountAdds
 
 // LinkCountAdds ends a statement that adds rows to link_counts. Both engines run it as it is.
 const LinkCountAdds = "on conflict (merchant_id, day, currency, status, book) do update set " +
@@ -140,8 +140,8 @@ func partsOf(from, to int64) []countPart {
 func (p countPart) sql(w *where) string {
 	if !p.days {
 		w.created(linkPrefix, p.from, p.to)
-		return "select status, currency, count(*), cast(sum(amount) as bigint) from payment_links where " + w.sql() +
-			" group by status, currency"
+		return "select status, currency, count(*), cast(sum(amount) as bigint) from payment_links " +
+			"where " + w.sql() + " group by status, currency"
 	}
 	if p.from != 0 {
 		w.add("day >= ", p.from)
@@ -149,6 +149,6 @@ func (p countPart) sql(w *where) string {
 	if p.to != 0 {
 		w.add("day < ", p.to)
 	}
-	return "select status, currency, cast(sum(links) as bigint), cast(sum(amount) as bigint) from link_counts " +
-		"where " + w.sql() + " group by status, currency"
+	return "select status, currency, cast(sum(links) as bigint), cast(sum(amount) as bigint) " +
+		"from link_counts where " + w.sql() + " group by status, currency"
 }

@@ -337,7 +337,9 @@ func statisticsOverDays(w *cards) {
 	w.ok(err)
 	hour := int64(60 * minute)
 	for _, from := range []int64{0, begin, begin + 1, begin + 7*hour, begin + day, begin + day + hour} {
-		for _, to := range []int64{0, begin + 2*hour, begin + day, begin + 2*day, begin + 2*day + 8*hour, w.now + 1} {
+		for _, to := range []int64{
+			0, begin + 2*hour, begin + day, begin + 2*day, begin + 2*day + 8*hour, w.now + 1,
+		} {
 			want := map[link.Status]int64{}
 			for _, l := range all {
 				if l.CreatedAt >= from && (to == 0 || l.CreatedAt < to) {
