@@ -203,8 +203,16 @@ func readPage[T any](
 			w.add("id < ", from.before)
 		}
 	}
-	found, err = all(ctx, db, "select "+q.columns+" from "+q.table+" where "+w.sql()+
-		" order by id desc limit "+w.place(int64(q.limit))+" offset "+w.place(int64(from.offset)), w.args, scan)
+	sql := "select " + q.columns + " from " + q.table + " where " + w.sql() +
+		" order by id desc limit " + w.place(int64(q.limit)) + " offset " + w.place(int64(from.offset))
+	err = db.Query(ctx, sql, w.args, func(r Row) error {
+		// What is more than one is mostly a whole page, and step by step it would leave garbage of twice its size.
+		if len(found) == 1 {
+			found = slices.Grow(found, q.limit-1)
+		}
+		found = append(found, scan(r))
+		return nil
+	})
 	switch {
 	case err != nil:
 		return nil, 0, err
