@@ -157,9 +157,9 @@ func (r *results) cardFigures() []figure {
 		kind  Operation
 		bound float64
 	}{
-		{"list of transactions", ListPaid, 0.85}, {"transaction by order reference", FindPaid, 0.75},
+		{"list of transactions", ListPaid, 0.85}, {"transaction by order reference", FindPaid, 0.6},
 		// These pass over entries, some thousands at most: of a slot of the day, and to count the customer's.
-		{"old page of transactions", ListPaidLow, 0.5}, {"transactions of a customer", ListPaidBy, 0.6},
+		{"old page of transactions", ListPaidLow, 0.35}, {"transactions of a customer", ListPaidBy, 0.45},
 	} {
 		out = append(out,
 			against(read.name+" on SQLite / echo", sqliteCards, read.kind),
