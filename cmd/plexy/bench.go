@@ -18,7 +18,7 @@ func (c *cli) bench() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "bench", Short: "Measure this binary against a yardstick and judge the figures", Args: exactly(),
 		Long: `Run the server and a load generator and print ratios to a bare net/http echo of the same JSON,
-measured in the same run. Takes about ten minutes; --quick only shows that everything runs.
+measured in the same run. Takes about twenty minutes; --quick only shows that everything runs.
 
 It needs PostgreSQL: PLEXY_TEST_POSTGRES names a server, durable, with a role that may create databases.
 The exit code is 1 when a bound is missed.`,
@@ -38,7 +38,8 @@ The exit code is 1 when a bound is missed.`,
 	}
 	cmd.Flags().BoolVar(&quick, "quick", false, "small databases and short windows; judges nothing")
 	cmd.Flags().StringVar(&work, "work", ".", "folder for the databases, on the disk to be measured")
-	parts := []*cobra.Command{c.benchLoad(), c.benchEcho(), c.benchFill(), c.benchOneTransaction()}
+	parts := []*cobra.Command{c.benchLoad(), c.benchEcho(), c.benchFill(), c.benchFillPayments(),
+		c.benchOneTransaction()}
 	for _, part := range parts {
 		part.Hidden = true
 	}
@@ -84,6 +85,22 @@ func (c *cli) benchFill() *cobra.Command {
 	cmd.Flags().IntVar(&wallets, "wallets", 0, "how many wallets")
 	cmd.Flags().Var(&balance, "balance", "minor units on each")
 	return required(cmd, "wallets", "balance")
+}
+
+func (c *cli) benchFillPayments() *cobra.Command {
+	var merchant string
+	var payments int64
+	cmd := &cobra.Command{
+		Use: "fill-payments", Short: "Store payments by the cards that are stored", Args: exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.with(cmd, false, func(a *app.App) error {
+				return bench.FillPayments(cmd.Context(), a, merchant, payments)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&merchant, "merchant", "", "whose payments")
+	cmd.Flags().Int64Var(&payments, "payments", 0, "how many")
+	return required(cmd, "merchant", "payments")
 }
 
 func (c *cli) benchOneTransaction() *cobra.Command {

@@ -19,18 +19,19 @@ type Config struct {
 	Window      time.Duration // of each row in each round
 	Connections int
 	Wallets     int
-	Stored      int64     // transactions in the large database
+	Shoppers    int       // customers with a stored card: at most Wallets
+	Stored      int64     // transactions in the large databases
 	Judge       bool      // whether a missed bound is an error
 	Out         io.Writer // the table
 	Progress    io.Writer // what is being done now
 }
 
 // Standard is the run whose bounds count: the shape and the five rounds of `make bench`. It takes about
-// ten minutes.
+// twenty minutes.
 func Standard() Config {
 	return Config{
 		Rounds: 5, WarmUp: 3 * time.Second, Window: 3 * time.Second,
-		Connections: 64, Wallets: 10_000, Stored: 1_000_000, Judge: true,
+		Connections: 64, Wallets: 10_000, Shoppers: 1000, Stored: 1_000_000, Judge: true,
 	}
 }
 
@@ -38,6 +39,6 @@ func Standard() Config {
 func Quick() Config {
 	return Config{
 		Rounds: 1, WarmUp: 200 * time.Millisecond, Window: 500 * time.Millisecond,
-		Connections: 16, Wallets: 200, Stored: 5_000,
+		Connections: 16, Wallets: 200, Shoppers: 40, Stored: 5_000,
 	}
 }

@@ -6,5 +6,6 @@
 // The parts: wire.go and request.go are the load generator's cheap HTTP client, load.go drives it through
 // phases, echo.go is the yardstick, onetransaction.go the second one (the same work on PostgreSQL, one
 // transaction per request), process.go starts and watches processes, stage.go prepares databases, run.go
-// plays the rounds and figures.go judges them.
+// plays the rounds and figures.go judges them. Of card payments, cards.go is the load, cardstage.go makes
+// customers with stored cards, fillcards.go stores payments in bulk, cardrun.go has rounds and figures.
 package bench

@@ -33,6 +33,8 @@ type results struct {
 	filled   map[string]float64     // peak MiB of the server that was filled
 	stored   int64                  // transactions in the large databases
 
+	filledCards float64 // seconds that storing as many card payments took
+
 	deliveries map[string][]float64        // a second, while authorize goes as fast as it can
 	delays     map[string][2]time.Duration // median and 99th percentile from an event to its arrival
 	drained    map[string]float64          // seconds until everything had arrived after that
@@ -146,7 +148,7 @@ func (r *results) figures() []figure {
 			figure{name: string(kind) + " on SQLite with " + stored + " / echo",
 				value: ratio(sqliteFull, kind, echoBesideSQLite, Authorize)})
 	}
-	return out
+	return append(out, r.cardFigures()...)
 }
 
 // slowest returns the largest value, and NaN of none.

@@ -37,7 +37,9 @@ func twoRounds() *results {
 				P50: time.Millisecond, P99: time.Duration(float64(p99) / pace),
 			})
 		}
-		for _, row := range []string{echoBesideSQLite, echoBesidePostgres, echoBesideOperations} {
+		for _, row := range []string{
+			echoBesideSQLite, echoBesidePostgres, echoBesideOperations, echoBesideCards,
+		} {
 			add(row, Authorize, 30_000, 4*time.Millisecond)
 		}
 		add(sqliteEmpty, Authorize, 15_000, 6*time.Millisecond)
@@ -56,6 +58,15 @@ func twoRounds() *results {
 		for _, kind := range []Operation{Authorize, Capture, Cancel, Refund, Get, List} {
 			add(sqliteOperations, kind, 15_000, 6*time.Millisecond)
 		}
+		for _, kind := range []Operation{CreateLink, Pay, CapturePaid, RefundPaid} {
+			add(sqliteCards, kind, 6_000, 60*time.Millisecond)
+			add(postgresCards, kind, 3_000, 60*time.Millisecond)
+		}
+		for _, kind := range []Operation{ListPaid, ListPaidLow, ListPaidBy, FindPaid} {
+			add(sqliteCards, kind, 6_000, 60*time.Millisecond)
+			add(sqliteCardsFull, kind, 5_400, 60*time.Millisecond)
+		}
+		add(sqliteCardsSlow, Pay, 1_200, 60*time.Millisecond)
 		r.memory[sqliteEmpty] = append(r.memory[sqliteEmpty], 50)
 		r.memory[sqliteFull] = append(r.memory[sqliteFull], 200)
 		r.ready[sqliteFull] = append(r.ready[sqliteFull], 1)
@@ -82,6 +93,11 @@ func TestFiguresOfAGoodRun(t *testing.T) {
 		"memory, SQLite, 1000000 stored 200.00 MiB at most 256 MiB ok",
 		"refund / authorize, SQLite 1.00 at least 0.6 ok",
 		"list on SQLite with 1000000 stored / echo 0.30",
+		"authorize by a stored card on SQLite / echo 0.20",
+		"authorize by a stored card, 50ms at the bank, on SQLite / echo 0.04",
+		"refund of a payment on PostgreSQL / echo 0.10",
+		"list of transactions on SQLite / echo 0.20",
+		"list of transactions with 1000000 stored / with few 0.90 at least 0.85 ok",
 	} {
 		if !hasLine(out.String(), line) {
 			t.Errorf("the table has no line %q:\n%s", line, out.String())
@@ -109,6 +125,7 @@ func TestEveryBoundCounts(t *testing.T) {
 		}
 	}
 	slow := func(m *Measure) { m.PerSecond /= 2.2 }
+	crawl := func(m *Measure) { m.PerSecond /= 3 }
 	late := func(m *Measure) { m.P99 *= 2 }
 	for name, ruin := range map[string]func(*results){
 		"sqlite/echo":     spoil(echoBesideSQLite, Authorize, func(m *Measure) { m.PerSecond *= 2 }),
@@ -123,6 +140,10 @@ func TestEveryBoundCounts(t *testing.T) {
 		"memory empty":    func(r *results) { r.memory[sqliteEmpty] = []float64{65, 65} },
 		"memory stored":   func(r *results) { r.memory[sqliteFull] = []float64{257, 257} },
 		"memory filled":   func(r *results) { r.filled[sqliteFull] = 257 },
+		"list paid":       spoil(sqliteCardsFull, ListPaid, slow),
+		"old page":        spoil(sqliteCardsFull, ListPaidLow, crawl),
+		"by customer":     spoil(sqliteCardsFull, ListPaidBy, slow),
+		"by order":        spoil(sqliteCardsFull, FindPaid, slow),
 		"told sqlite":     spoil(sqliteTold, Authorize, slow),
 		"told postgres":   spoil(postgresTold, Authorize, slow),
 		"deliveries":      func(r *results) { r.deliveries[postgresTold] = []float64{499, 499} },

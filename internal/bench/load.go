@@ -26,6 +26,7 @@ type Load struct {
 	FirstReference   int64    `json:"firstReference"`
 	RandomReferences bool     `json:"randomReferences"`
 	KnownIDs         []string `json:"knownIds"` // transactions stored earlier, for get
+	Stock            Stock    `json:"stock"`    // for operations on card payments
 	WatchPID         int      `json:"watchPid"` // the server's process, 0 if its CPU is of no interest
 	Phases           []Phase  `json:"phases"`   // played in order over the same connections
 }
@@ -122,6 +123,11 @@ func (q *queue) renew(more []string) {
 func play(ctx context.Context, load Load) (Outcome, error) {
 	if len(load.APIKeys) == 0 || load.Connections < 1 || len(load.Payers) == 0 {
 		return Outcome{}, errors.New("a load needs connections, API keys and payers")
+	}
+	for _, phase := range load.Phases {
+		if lacks := load.Stock.lacks(phase.Operation); lacks != "" {
+			return Outcome{}, fmt.Errorf("%s: a load needs %s", phase.Operation, lacks)
+		}
 	}
 	g := &generator{load: load, known: load.KnownIDs}
 	g.reference.Store(load.FirstReference)
@@ -227,12 +233,14 @@ func (g *generator) collect(done Operation) {
 		if len(g.load.KnownIDs) == 0 {
 			g.known = g.made
 		}
-	case Capture:
+	case Pay:
+		g.held.renew(yield)
+	case Capture, CapturePaid:
 		g.held.renew(nil)
 		g.captured.renew(yield)
 	case Cancel:
 		g.held.renew(nil)
-	case Refund:
+	case Refund, RefundPaid:
 		g.captured.renew(nil)
 	}
 }

@@ -26,6 +26,8 @@ type runner struct {
 
 	emptySQLite, emptyPostgres store // furnished, never served from: copies are
 	full, fullRandom           large
+
+	cardsSQLite, cardsPostgres, cardsFull stocked // the first two are never served from: copies are
 }
 
 // large is a store that the bench has filled with transactions.
@@ -100,7 +102,7 @@ func (r *runner) prepare(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("fill under random references: %w", err)
 	}
-	return nil
+	return r.prepareCards(ctx)
 }
 
 // store fills a copy of the empty store with transactions through the API, as merchants would.
@@ -129,6 +131,8 @@ func (r *runner) round(ctx context.Context) error {
 		r.echo(echoBesidePostgres), r.authorizePostgres, r.authorizeOneTransaction,
 		r.told(sqliteTold, r.freshSQLite), r.told(postgresTold, r.freshPostgres),
 		r.echo(echoBesideOperations), r.operate,
+		r.echo(echoBesideCards), r.cards(sqliteCards, 0, append(r.reads(), r.writes()...)), r.cardsStored,
+		r.cards(sqliteCardsSlow, slowBank, []Phase{r.timed(Pay)}), r.cardsOnPostgres,
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -325,5 +329,9 @@ func (r *runner) clear() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	return r.postgres.drop(ctx, r.emptyPostgres.database)
+	err := r.postgres.drop(ctx, r.emptyPostgres.database)
+	if r.cardsPostgres.database != "" {
+		err = errors.Join(err, r.postgres.drop(ctx, r.cardsPostgres.database))
+	}
+	return err
 }

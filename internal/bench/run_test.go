@@ -26,7 +26,7 @@ func TestRunOnTheRealBinary(t *testing.T) {
 	var table, progress strings.Builder
 	cfg := Quick()
 	cfg.Binary, cfg.WorkDir, cfg.PostgresURL = binary, t.TempDir(), database
-	cfg.Connections, cfg.Wallets, cfg.Stored = 4, 20, 300
+	cfg.Connections, cfg.Wallets, cfg.Shoppers, cfg.Stored = 4, 20, 5, 300
 	cfg.Window = time.Second // other packages are tested beside this one
 	cfg.Out, cfg.Progress = &table, &progress
 	before := databases(t, database)
@@ -68,6 +68,14 @@ func checkTable(t *testing.T, table string) {
 		"echo, beside the operations: authorize", "SQLite, operations: capture",
 		"SQLite, operations: cancel", "SQLite, operations: refund", "SQLite, operations: get",
 		"SQLite, operations: list",
+		"echo, beside cards: authorize", "SQLite, cards: create link", "SQLite, cards: pay",
+		"SQLite, cards: capture paid", "SQLite, cards: refund paid", "SQLite, cards: list paid",
+		"SQLite, cards: list paid, old page", "SQLite, cards: list paid by customer",
+		"SQLite, cards: find paid by order", "SQLite, cards stored: list paid",
+		"SQLite, cards stored: list paid, old page", "SQLite, cards stored: list paid by customer",
+		"SQLite, cards stored: find paid by order", "SQLite, cards, slow bank: pay",
+		"PostgreSQL, cards: create link", "PostgreSQL, cards: pay", "PostgreSQL, cards: capture paid",
+		"PostgreSQL, cards: refund paid",
 	} {
 		if !regexp.MustCompile(regexp.QuoteMeta(row) + `  +[1-9]\d*  `).MatchString(table) {
 			t.Errorf("the table has no requests/s of %q", row)
@@ -84,6 +92,11 @@ func checkTable(t *testing.T, table string) {
 		"authorize while an endpoint is told / alone, PostgreSQL",
 		"deliveries a second meanwhile, PostgreSQL", "then everything had arrived after, SQLite, empty",
 		"the same, 99th percentile, PostgreSQL",
+		"storing 300 card payments in bulk", "create a payment link on SQLite / echo",
+		"authorize by a stored card on SQLite / echo", "authorize by a stored card on PostgreSQL / echo",
+		"authorize by a stored card, 50ms at the bank, on SQLite / echo", "what that takes beyond the bank, median",
+		"refund of a payment on PostgreSQL / echo", "list of transactions on SQLite / echo",
+		"list of transactions with 300 stored / with few",
 	} {
 		if !regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(figure) + `  +\d+\.\d\d`).MatchString(table) {
 			t.Errorf("the table has no figure %q", figure)

@@ -104,7 +104,7 @@ func (w *worker) next(kind Operation) ([]byte, bool) {
 		}
 		return w.get(listPath, "&cursor=", string(w.cursor)), true
 	}
-	return nil, false
+	return w.composeCard(kind)
 }
 
 var (
@@ -115,8 +115,15 @@ var (
 
 // accept checks an answer and keeps what later requests need from it.
 func (w *worker) accept(kind Operation, status int, body []byte) error {
-	if status/100 != 2 || !bytes.Contains(body, succeeded) {
+	proof, aboutCards := proofs[kind]
+	if !aboutCards {
+		proof = succeeded
+	}
+	if status/100 != 2 || !bytes.Contains(body, proof) {
 		return fmt.Errorf("answered %d %s", status, body[:min(len(body), 300)])
+	}
+	if aboutCards {
+		return w.acceptCard(kind, body)
 	}
 	switch kind {
 	case Authorize:

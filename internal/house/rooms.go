@@ -75,7 +75,7 @@ var mayImport = map[string][]string{
 	"receiver":  {}, // merchants import it: it stands alone
 
 	// What proves and measures. Nothing that ships imports these, but for the command line that starts bench.
-	"bench": append([]string{"app", "clock", "id", "storage/sqlstore", "vault"}, recordRooms...),
+	"bench": append([]string{"app", "clock", "commit", "id", "storage/sqlstore", "vault"}, recordRooms...),
 	"sim": append([]string{"clock", "commit", "explain", "id", "storage", "storage/memory", "storage/postgres",
 		"storage/sqlite", "verify"}, recordRooms...),
 	"proof":         {},

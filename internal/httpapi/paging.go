@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"net/url"
+	"slices"
 	"strconv"
 
 	"plexy/internal/core/reject"
@@ -58,6 +59,9 @@ func appendPage[T any](p page, total int64, found []T, add func([]byte, *T) []by
 	for i := range found {
 		if i > 0 {
 			b = append(b, ',')
+		}
+		if i == 1 { // the others are about as long as the first
+			b = slices.Grow(b, len(b)*(len(found)-1)+64)
 		}
 		b = add(b, &found[i])
 	}

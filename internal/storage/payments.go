@@ -92,7 +92,8 @@ type Payments interface {
 	// Links returns at most q.Limit links, and how many there are in all (see MaxTotal).
 	Links(ctx context.Context, q LinkQuery) ([]link.Link, int64, error)
 	// LinkStatistics counts the merchant's links that were made in the time from (inclusive) to (exclusive,
-	// 0 for no end), in order of status and currency. It reads every link of that time, so a door bounds it.
+	// 0 for no end), in order of status and currency. Whole days, of UTC, are counted already; of a first and a
+	// last day that are not whole it reads the links.
 	LinkStatistics(ctx context.Context, merchant string, from, to int64) ([]LinkCount, error)
 
 	// DueOperations returns at most limit operations that are sent, whose NextCheckAt is not 0 and has come;

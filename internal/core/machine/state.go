@@ -88,8 +88,16 @@ type Changes struct {
 	Payments      []string
 	NewOperations []string
 	Operations    []string
+	// LinkMoves are the statuses that links got, each time one did.
+	LinkMoves []LinkMove
 
 	listed map[string]bool // ids already in one of the lists of rows
+}
+
+// LinkMove is a link that got another status; From is "" for a new one.
+type LinkMove struct {
+	ID       string
+	From, To link.Status
 }
 
 // NewState returns an empty working set.
@@ -152,7 +160,7 @@ func (s *State) reset() {
 		Claims: c.Claims[:0], Released: c.Released[:0], Approvals: c.Approvals[:0],
 		Audits: c.Audits[:0], listed: c.listed,
 		NewLinks: c.NewLinks[:0], Links: c.Links[:0], NewPayments: c.NewPayments[:0], Payments: c.Payments[:0],
-		NewOperations: c.NewOperations[:0], Operations: c.Operations[:0],
+		NewOperations: c.NewOperations[:0], Operations: c.Operations[:0], LinkMoves: c.LinkMoves[:0],
 	}
 }
 
@@ -282,10 +290,14 @@ func (s *State) putOperation(o payment.Operation) {
 }
 
 func (s *State) putLink(l link.Link) {
-	if _, loaded := s.Links[l.ID]; loaded {
+	old, loaded := s.Links[l.ID]
+	if loaded {
 		s.Changes.list(&s.Changes.Links, l.ID)
 	} else {
 		s.Changes.list(&s.Changes.NewLinks, l.ID)
+	}
+	if old.Status != l.Status {
+		s.Changes.LinkMoves = append(s.Changes.LinkMoves, LinkMove{l.ID, old.Status, l.Status})
 	}
 	s.AddLink(l)
 }

@@ -14,7 +14,7 @@ import (
 // moneyTables carry the partition column in every key (docs/architecture.md).
 var moneyTables = []string{
 	"wallets", "stripes", "wallet_transactions", "journal", "idempotency", "fund_references",
-	"order_reference_claims", "list_counts", "payment_links", "link_references", "payments",
+	"order_reference_claims", "list_counts", "link_counts", "payment_links", "link_references", "payments",
 	"payment_operations",
 }
 

@@ -34,6 +34,7 @@ const (
 	newOperations     = "new_operations"
 	changeOperations  = "change_operations"
 	addCounts         = "add_counts"
+	addLinkCounts     = "add_link_counts"
 	newPaymentRecords = "new_payment_records"
 )
 
@@ -60,6 +61,9 @@ var cardStatements = map[string]string{
 	addCounts: `insert into list_counts (` + sqlstore.CountColumns + `)
 		select * from unnest($1::text[], $2::text[], $3::bigint[], $4::smallint[], $5::bigint[])
 		on conflict (list, owner, day, book) do update set n = list_counts.n + excluded.n`,
+	addLinkCounts: `insert into link_counts (` + sqlstore.LinkCountColumns + `)
+		select * from unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::smallint[], $6::bigint[],
+		$7::bigint[]) ` + sqlstore.LinkCountAdds,
 	newPaymentRecords: insertRecords(true),
 }
 
@@ -143,18 +147,33 @@ func saveValues[T any](r *round, statement, kind string, rows []T, values func(T
 	r.add(statement, nil, w.param(r.s.types[kind]))
 }
 
-// saveCounts counts what was made in the lists that it belongs to, under the book of the lane's stripes.
+// saveCounts counts what was made in the lists that it belongs to, and which statuses links got, under the
+// book of the lane's stripes.
 func saveCounts(r *round, s *machine.State, book int) {
-	counts := sqlstore.CountNew(s)
-	if len(counts) == 0 {
+	if counts := sqlstore.CountNew(s); len(counts) > 0 {
+		var lists, owners []string
+		var days, books, made []int64
+		for _, n := range counts {
+			lists, owners = append(lists, n.List), append(owners, n.Owner)
+			days, books, made = append(days, n.Day), append(books, int64(book)), append(made, n.Made)
+		}
+		r.add(addCounts, nil, textArray(lists), textArray(owners), int64Array(days), smallArray(books),
+			int64Array(made))
+	}
+	saveLinkCounts(r, sqlstore.CountLinkMoves(s), book)
+}
+
+func saveLinkCounts(r *round, deltas []sqlstore.LinkDelta, book int) {
+	if len(deltas) == 0 {
 		return
 	}
-	var lists, owners []string
-	var days, books, made []int64
-	for _, n := range counts {
-		lists, owners = append(lists, n.List), append(owners, n.Owner)
-		days, books, made = append(days, n.Day), append(books, int64(book)), append(made, n.Made)
+	var merchants, currencies, statuses []string
+	var days, books, links, amounts []int64
+	for _, d := range deltas {
+		merchants, currencies = append(merchants, d.Merchant), append(currencies, d.Currency)
+		statuses, days, books = append(statuses, d.Status), append(days, d.Day), append(books, int64(book))
+		links, amounts = append(links, d.Links), append(amounts, d.Amount)
 	}
-	r.add(addCounts, nil, textArray(lists), textArray(owners), int64Array(days), smallArray(books),
-		int64Array(made))
+	r.add(addLinkCounts, nil, textArray(merchants), int64Array(days), textArray(currencies),
+		textArray(statuses), smallArray(books), int64Array(links), int64Array(amounts))
 }

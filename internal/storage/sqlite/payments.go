@@ -132,12 +132,19 @@ func (b *batch) saveLinkReferences(ctx context.Context) error {
 	return nil
 }
 
-// saveCounts counts what was made in the lists that it belongs to.
+// saveCounts counts what was made in the lists that it belongs to, and which statuses links got.
 func (b *batch) saveCounts(ctx context.Context) error {
 	for _, n := range sqlstore.CountNew(b.state) {
 		_, err := b.w.link.Exec(ctx, sqlstore.AddCount, []any{n.List, n.Owner, n.Day, int64(stripe), n.Made})
 		if err != nil {
 			return fmt.Errorf("count a list: %w", err)
+		}
+	}
+	for _, d := range sqlstore.CountLinkMoves(b.state) {
+		_, err := b.w.link.Exec(ctx, sqlstore.AddLinkCount,
+			[]any{d.Merchant, d.Day, d.Currency, d.Status, int64(stripe), d.Links, d.Amount})
+		if err != nil {
+			return fmt.Errorf("count links: %w", err)
 		}
 	}
 	return nil

@@ -110,6 +110,8 @@ func TestPlans(t *testing.T) {
 			"payment_sessions_over (expires_at<?)"},
 		{"select day, cast(sum(n) as bigint) from list_counts where list = $1 and owner = $2 group by day " +
 			"order by day desc", "PRIMARY KEY (list=? AND owner=?)"},
+		{"select day, cast(sum(n) as bigint) from list_counts where list = $1 and owner = $2 and day >= $3 and " +
+			"day < $4 group by day order by day desc", "PRIMARY KEY (list=? AND owner=? AND day>? AND day<?)"},
 		{"select row from idempotency_hashes where run = $1 and hash = $2 order by row", "(run=? AND hash=?)"},
 	} {
 		planned(t, s, c.sql, c.want)

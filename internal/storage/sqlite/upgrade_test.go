@@ -168,3 +168,34 @@ func TestUpgradeOfTheJournalsCheck(t *testing.T) {
 		t.Errorf("the amounts are %v", got)
 	}
 }
+
+// Links of the release before are in the statistics, which count what becomes of them from there on.
+func TestUpgradeCountsLinks(t *testing.T) {
+	link := func(id string, at int, status string) string {
+		return fmt.Sprintf("insert into payment_links values ('%s', 0, 'mer_1', 'KZT', 5, '', '', '', 0, 0, '', "+
+			"'', '', '', '', '', %d, '%s', '', '', 0, %d, '', '', '')", id, at, status, at)
+	}
+	const day = 86_400_000_000
+	path := madeAt(t, 13, link("pl_019a2a21f46f706ea202a75adabcbb80", 3*day, "active"),
+		link("pl_019a2a21f46f706ea202a75adabcbb81", 4*day-1, "active"),
+		link("pl_019a2a21f46f706ea202a75adabcbb82", 4*day, "paid"))
+	if _, err := Migrate(t.Context(), path, false); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(t.Context(), Config{Path: path, Owner: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	active := storage.LinkCount{Status: "active", Currency: "KZT", Links: 2, Amount: 10}
+	paid := storage.LinkCount{Status: "paid", Currency: "KZT", Links: 1, Amount: 5}
+	for _, c := range []struct {
+		to   int64
+		want []storage.LinkCount
+	}{{0, []storage.LinkCount{active, paid}}, {4 * day, []storage.LinkCount{active}}} {
+		got, err := s.LinkStatistics(t.Context(), "mer_1", 0, c.to)
+		if err != nil || !slices.Equal(got, c.want) {
+			t.Errorf("up to %d: %v, %v", c.to, got, err)
+		}
+	}
+}

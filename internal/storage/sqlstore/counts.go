@@ -19,12 +19,15 @@ const (
 	ListLinks    = "links"
 )
 
-// Count is how many entries of a day a batch made in a list.
+// Count is how many entries of a day, or of a slot of a day, a batch made in a list.
 type Count struct {
 	List, Owner string
 	Day         int64
 	Made        int64
 }
+
+// slots is the name under which the slots of a list's days are counted, in the column of the day.
+func slots(list string) string { return list + " by slot" }
 
 // CountNew returns what the state's new payments and links add to the counts of lists, in the order of the
 // counts' key; nil when there are none.
@@ -34,11 +37,17 @@ func CountNew(state *machine.State) []Count {
 		return nil
 	}
 	made := map[Count]int64{}
+	count := func(list, owner, id string) {
+		for _, n := range Counted(list, owner, id) {
+			n.Made = 0
+			made[n]++
+		}
+	}
 	for _, id := range c.NewPayments {
-		made[Count{List: ListPayments, Owner: state.Payments[id].Merchant, Day: ListDay(id)}]++
+		count(ListPayments, state.Payments[id].Merchant, id)
 	}
 	for _, id := range c.NewLinks {
-		made[Count{List: ListLinks, Owner: state.Links[id].Merchant, Day: ListDay(id)}]++
+		count(ListLinks, state.Links[id].Merchant, id)
 	}
 	counts := make([]Count, 0, len(made))
 	for n, times := range made {
@@ -51,7 +60,23 @@ func CountNew(state *machine.State) []Count {
 	return counts
 }
 
-const dayMillis = 24 * 60 * 60 * 1000
+// Counted is what one new entry of an owner's list adds to the counts.
+func Counted(list, owner, id string) [2]Count {
+	ms := listMillis(id)
+	return [2]Count{
+		{List: list, Owner: owner, Day: ms / dayMillis, Made: 1},
+		{List: slots(list), Owner: owner, Day: ms / slotMillis, Made: 1},
+	}
+}
+
+const (
+	dayMillis = 24 * 60 * 60 * 1000
+	// slotMillis is how long a slot is: so that a day has few of them, and a slot of a busy day few entries.
+	slotMillis = 5 * 60 * 1000
+	daySlots   = dayMillis / slotMillis
+	// passed is how many entries are passed over one by one, without looking for the slot.
+	passed = 100
+)
 
 // CountColumns are those of list_counts, in the order of its key.
 const CountColumns = "list, owner, day, book, n"
@@ -60,19 +85,16 @@ const CountColumns = "list, owner, day, book, n"
 const AddCount = "insert into list_counts (" + CountColumns + ") values ($1, $2, $3, $4, $5) " +
 	"on conflict (list, owner, day, book) do update set n = list_counts.n + excluded.n"
 
-// ListDay returns the day, since 1970 in UTC, that the id of a list's entry tells: a UUIDv7, bare or without
-// its dashes after a prefix. What is no such id is of day 0, and sorts there as well.
-func ListDay(id string) int64 {
+// listMillis returns the time, in milliseconds since 1970, that the id of a list's entry tells: a UUIDv7,
+// bare or without its dashes after a prefix. What is no such id is of 1970, and sorts there as well.
+func listMillis(id string) int64 {
 	digits := strings.ReplaceAll(id[strings.LastIndexByte(id, '_')+1:], "-", "")
 	ms, err := strconv.ParseUint(digits[:min(len(digits), 12)], 16, 64)
 	if err != nil || len(digits) != 32 {
 		return 0
 	}
-	return int64(ms / dayMillis)
+	return int64(ms)
 }
-
-// firstOf is the lowest id of a day, written as ids with the prefix are.
-func firstOf(prefix string, day int64) string { return atOf(prefix, day*dayMillis*1000) }
 
 // atOf is the lowest id of the millisecond of a time (microseconds), written as ids with the prefix are.
 func atOf(prefix string, at int64) string {
@@ -93,22 +115,71 @@ type listPage struct {
 	total  int    // entries of the list
 }
 
-// pageOf finds the place of a page, after the offset newest entries, by the counts of days: a page far down
-// costs a look at the days above it and at the entries of its own day, not at all entries above it.
+// pass passes over n entries, those from a time (milliseconds) on, if the page begins after them.
+func (p *listPage) pass(l list, n int, from int64) bool {
+	if p.offset < n {
+		return false
+	}
+	p.offset -= n
+	p.before = atOf(l.prefix, from*1000)
+	return true
+}
+
+// period is what was counted together: a day, or a slot of one.
+type period struct {
+	at int64
+	n  int
+}
+
+const (
+	countDays = "select day, cast(sum(n) as bigint) from list_counts where list = $1 and owner = $2 " +
+		"group by day order by day desc"
+	countSlots = "select day, cast(sum(n) as bigint) from list_counts where list = $1 and owner = $2 " +
+		"and day >= $3 and day < $4 group by day order by day desc"
+)
+
+func scanPeriod(r Row) period { return period{r.Int64(), int(r.Int64())} }
+
+// pageOf finds the place of a page, after the offset newest entries, by the counts of days, and of the slots
+// of the day that it begins in: a page far down costs a look at the days, at the slots of its own day and at
+// the entries of its own slot, not at all entries above it.
 func pageOf(ctx context.Context, db DB, l list, offset int) (listPage, error) {
 	p := listPage{offset: offset}
-	passing := true
-	err := db.Query(ctx, "select day, cast(sum(n) as bigint) from list_counts where list = $1 and owner = $2 "+
-		"group by day order by day desc", []any{l.name, l.owner}, func(r Row) error {
-		day, n := r.Int64(), int(r.Int64())
-		p.total += n
-		if passing = passing && p.offset >= n; passing {
-			p.offset -= n
-			p.before = firstOf(l.prefix, day)
+	days, err := all(ctx, db, countDays, []any{l.name, l.owner}, scanPeriod)
+	if err != nil {
+		return p, err
+	}
+	passing, in := true, period{}
+	for _, day := range days {
+		p.total += day.n
+		if passing && !p.pass(l, day.n, day.at*dayMillis) {
+			passing, in = false, day
 		}
-		return nil
-	})
-	return p, err
+	}
+	if passing || p.offset <= passed {
+		return p, nil
+	}
+	return p, p.passSlots(ctx, db, l, in)
+}
+
+// passSlots passes over the slots of a day. A day on which entries were made that no slot counted, as
+// releases before this one did, is left as it is.
+func (p *listPage) passSlots(ctx context.Context, db DB, l list, day period) error {
+	first := day.at * daySlots
+	found, err := all(ctx, db, countSlots, []any{slots(l.name), l.owner, first, first + daySlots}, scanPeriod)
+	counted := 0
+	for _, slot := range found {
+		counted += slot.n
+	}
+	if err != nil || counted < day.n {
+		return err
+	}
+	for _, slot := range found {
+		if !p.pass(l, slot.n, slot.at*slotMillis) {
+			break
+		}
+	}
+	return nil
 }
 
 // pageQuery asks for a page of a list, in falling order of id.
@@ -132,8 +203,16 @@ func readPage[T any](
 			w.add("id < ", from.before)
 		}
 	}
-	found, err = all(ctx, db, "select "+q.columns+" from "+q.table+" where "+w.sql()+
-		" order by id desc limit "+w.place(int64(q.limit))+" offset "+w.place(int64(from.offset)), w.args, scan)
+	sql := "select " + q.columns + " from " + q.table + " where " + w.sql() +
+		" order by id desc limit " + w.place(int64(q.limit)) + " offset " + w.place(int64(from.offset))
+	err = db.Query(ctx, sql, w.args, func(r Row) error {
+		// What is more than one is mostly a whole page, and step by step it would leave garbage of twice its size.
+		if len(found) == 1 {
+			found = slices.Grow(found, q.limit-1)
+		}
+		found = append(found, scan(r))
+		return nil
+	})
 	switch {
 	case err != nil:
 		return nil, 0, err

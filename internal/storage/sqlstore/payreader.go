@@ -5,7 +5,6 @@ import (
 	"math"
 
 	"plexy/internal/core/link"
-	"plexy/internal/core/money"
 	"plexy/internal/core/payment"
 	"plexy/internal/storage"
 )
@@ -158,26 +157,6 @@ func (s *Store) Links(ctx context.Context, q storage.LinkQuery) ([]link.Link, in
 		return err
 	})
 	return found, total, wrap("list links", err)
-}
-
-// LinkStatistics counts the merchant's links that were made in a time, in order of status and currency.
-func (s *Store) LinkStatistics(
-	ctx context.Context, merchant string, from, to int64,
-) ([]storage.LinkCount, error) {
-	w := where{}
-	w.add("merchant_id = ", merchant)
-	w.created(linkPrefix, from, to)
-	return readAll(ctx, s, query[storage.LinkCount]{
-		what: "count links",
-		sql: "select status, currency, count(*), cast(sum(amount) as bigint) from payment_links where " + w.sql() +
-			" group by status, currency order by status, currency",
-		args: w.args,
-		scan: func(r Row) storage.LinkCount {
-			return storage.LinkCount{
-				Status: link.Status(r.Text()), Currency: money.Currency(r.Text()), Links: r.Int64(), Amount: r.Int64(),
-			}
-		},
-	})
 }
 
 // DueOperations returns at most limit operations to ask after, the longest due first.

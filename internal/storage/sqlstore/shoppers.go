@@ -95,8 +95,12 @@ func (s *Store) CreateShopper(
 		if err != nil {
 			return err
 		}
-		_, err = db.Exec(ctx, AddCount, []any{ListShoppers, c.Merchant, ListDay(c.ID), int64(0), int64(1)})
-		return err
+		for _, n := range Counted(ListShoppers, c.Merchant, c.ID) {
+			if _, err := db.Exec(ctx, AddCount, []any{n.List, n.Owner, n.Day, int64(0), n.Made}); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 

@@ -310,6 +310,76 @@ func booksOfPayments(w *cards) {
 	})
 }
 
+// statisticsOverDays: the counts of links are those of the links, whatever time is asked for and whatever
+// became of them, in one batch or later.
+func statisticsOverDays(w *cards) {
+	w.now += day - w.now%day
+	begin := w.now
+	var ids []string
+	for i := range 12 {
+		l := w.createLink(w.linkFacts("mer_1", fmt.Sprint(i)), 0)
+		ids = append(ids, l.ID)
+		w.createLink(w.linkFacts("mer_2", fmt.Sprint(i)), 0)
+		w.now += 7 * 60 * minute
+		if i%3 == 0 {
+			w.act("mer_1", machine.CancelLink{Merchant: "mer_1", ID: ids[i/2]})
+		}
+	}
+	f := w.facts("mer_1", 1)
+	f.Link = ids[11]
+	w.pay(f)
+	both := w.linkFacts("mer_1", "both") // is made and cancelled by one batch
+	outcomes, err := w.try(0, w.keyed("mer_1", "", machine.CreateLink{Facts: both}),
+		w.keyed("mer_1", "", machine.CancelLink{Merchant: "mer_1", ID: both.ID}))
+	w.ok(err)
+	w.same(outcomes[1].Reason, reject.Reason(""))
+	all, _, err := w.Links(w.ctx, storage.LinkQuery{Merchant: "mer_1", Limit: 99})
+	w.ok(err)
+	hour := int64(60 * minute)
+	for _, from := range []int64{0, begin, begin + 1, begin + 7*hour, begin + day, begin + day + hour} {
+		for _, to := range []int64{
+			0, begin + 2*hour, begin + day, begin + 2*day, begin + 2*day + 8*hour, w.now + 1,
+		} {
+			want := map[link.Status]int64{}
+			for _, l := range all {
+				if l.CreatedAt >= from && (to == 0 || l.CreatedAt < to) {
+					want[l.Status]++
+				}
+			}
+			counts, err := w.LinkStatistics(w.ctx, "mer_1", from, to)
+			w.ok(err)
+			got := map[link.Status]int64{}
+			for _, n := range counts {
+				got[n.Status] = n.Links
+				w.same(n.Amount, n.Links*both.Amount)
+			}
+			w.same(got, want)
+		}
+	}
+}
+
+// pagesOfADay: a page far down a busy day is what it is, however it is found.
+func pagesOfADay(w *cards) {
+	w.now += day - w.now%day
+	var ids []string
+	for range 150 {
+		ids = append([]string{w.begin(w.facts("mer_1", 10), false).Payment.ID}, ids...)
+		w.begin(w.facts("mer_2", 10), false)
+		w.now += 7 * minute
+	}
+	for offset := 0; offset < len(ids); offset += 7 {
+		q := storage.PaymentQuery{Merchant: "mer_1", Offset: offset, Limit: 2}
+		rows, total, err := w.Payments.Payments(w.ctx, q)
+		w.ok(err)
+		var got []string
+		for _, p := range rows {
+			got = append(got, p.ID)
+		}
+		w.same(got, ids[offset:min(offset+2, len(ids))])
+		w.same(total, int64(len(ids)))
+	}
+}
+
 // pagesOverDays: a page of all links or payments, and their number, do not depend on the days between them.
 func pagesOverDays(w *cards) {
 	var links, payments []string

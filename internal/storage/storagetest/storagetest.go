@@ -117,6 +117,8 @@ var cases = []struct {
 	{"payments: filters and pages", withCards(listPayments)},
 	{"links: filters, pages and statistics", withCards(listLinks)},
 	{"payments and links: pages over days", withCards(pagesOverDays)},
+	{"payments: pages of a busy day", withCards(pagesOfADay)},
+	{"payments: statistics of links over days", withCards(statisticsOverDays)},
 	{"operations that are due or unknown", withCards(duePayments)},
 	{"payments that are due", withCards(dueClearings)},
 	{"links that are due", withCards(dueLinks)},
