@@ -68,11 +68,13 @@ func (c *cli) merchant() *cobra.Command {
 func (c *cli) merchantSet(reason *string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "set ID NAME=VALUE...",
-		Short: "Change settings: hold_expiry, approval_expiry, order_reference, fault, contact_email",
+		Short: "Change settings: hold_expiry, clearing_auto, clearing_manual, fault, contact_email and more",
 		Long: `Change settings of a merchant:
 
   hold_expiry      how long a hold lives, such as 168h or 7d
   approval_expiry  how long a wallet's owner may take to approve, such as 10m
+  clearing_auto    when a card payment with automatic clearing is captured by itself, such as 1h, to 720h
+  clearing_manual  when one without is, such as 5d: captured or cancelled before, it is left out
   order_reference  allow or reject a second transaction with the same one
   fault            in a sandbox: none, or what goes wrong, such as lost_answer or capture:slow=5
   webhook_amounts  major (default) or minor: units of amounts in events of card payments

@@ -105,7 +105,7 @@ func TestASandboxTakesCards(t *testing.T) {
 		queue[0].TransactionID != paid.Payment.ID || queue[0].Amount != 1_000 || queue[0].Operation != "authorize" {
 		t.Errorf("the queue is %+v, %v", queue, err)
 	}
-	if err := s.measureUnknown(ctx); err != nil {
+	if err := s.measureUnknown()(ctx); err != nil {
 		t.Error(err)
 	}
 	shown, err := s.app.CardPayment(ctx, paid.Payment.ID)

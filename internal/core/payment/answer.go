@@ -12,13 +12,13 @@ import (
 // the zero Change; another one, or one about another amount, is counted and not believed.
 func Record(p Payment, o Operation, other Payment, a Answer, at int64) Change {
 	at = p.notBefore(at)
+	if a.State == Accepted && a.Amount != 0 && a.Amount != o.Amount {
+		return doubt(p, o, at)
+	}
 	if o.State != Sent {
 		if a.State == o.State {
 			return Change{}
 		}
-		return doubt(p, o, at)
-	}
-	if a.State == Accepted && a.Amount != 0 && a.Amount != o.Amount {
 		return doubt(p, o, at)
 	}
 	p.close(&o, a, at)
