@@ -9,6 +9,7 @@ import (
 	"plexy/internal/acquiring"
 	"plexy/internal/connector"
 	"plexy/internal/connector/sandbox"
+	"plexy/internal/core/machine"
 	"plexy/internal/core/payment"
 	"plexy/internal/core/reject"
 )
@@ -77,8 +78,8 @@ func approved(amount int64) connector.Answer {
 	return connector.Answer{Outcome: connector.Approved, Code: connector.CodeApproved, Approved: amount}
 }
 
-// TestCallbacksThatLie: about another amount, about nothing of ours, and again after what followed. Nothing of
-// it moves money; what contradicts is counted.
+// TestCallbacksThatLie: about another amount, about nothing of ours, and again after what followed. Nothing
+// of it moves money; what contradicts is counted.
 func TestCallbacksThatLie(t *testing.T) {
 	stores(t, func(t *testing.T, r *rig) {
 		p := r.pay(r.request(payment.Auth, 1_000)).Payment
@@ -179,5 +180,110 @@ func TestACrashOfEachModification(t *testing.T) {
 				r.want(fmt.Sprint(call, " that arrived ", arrives), moved, map[bool]int64{true: 300}[arrives])
 			}
 		}
+	})
+}
+
+// settles is a person who settles an operation.
+func (r *rig) settles(o payment.Operation, state payment.State) machine.Outcome {
+	r.Helper()
+	asked, err := r.store.Asked(r.Context(), o.ID)
+	r.ok(err)
+	out, err := r.commit.Submit(r.Context(), 0, machine.Instruction{
+		Command: machine.SettleOperation{
+			Attempt: machine.AttemptOf(asked.Payment, asked.Operation), Found: payment.Answer{State: state},
+			By: machine.By{ID: "aud_" + r.ids.UUID(), Actor: "somebody", Reason: "a letter"},
+		},
+		Origin: r.origin(),
+	})
+	r.ok(err)
+	return out
+}
+
+// TestSettledByHandAgainstALateAnswer: at the same moment a person says one thing and the acquirer another.
+// One of them counts; if it is the person, the acquirer's word is a difference that everybody can see.
+func TestSettledByHandAgainstALateAnswer(t *testing.T) {
+	everywhere(t, func(t *testing.T, r *rig) {
+		r.TB = t
+		won := map[bool]int{}
+		for round := range 12 {
+			r.dials("acquirer_authorize:lost_answer")
+			p := r.pay(r.request(payment.Auth, 1_000)).Payment
+			r.dials("none")
+			all, err := r.store.OperationsOf(t.Context(), p.ID)
+			r.ok(err)
+			o := all[0]
+			var running sync.WaitGroup
+			var hand machine.Outcome
+			if round%3 == 0 { // the person is late
+				r.hears(o.ID, approved(1_000))
+			}
+			running.Go(func() { hand = r.settles(o, payment.Declined) })
+			if round%3 == 1 { // the acquirer is
+				running.Wait()
+			}
+			running.Go(func() { r.hears(o.ID, approved(1_000)) })
+			running.Wait()
+			now, differs := r.operation(o.ID), false
+			found, err := r.store.ContradictedOperations(t.Context(), 0, 100)
+			r.ok(err)
+			for _, d := range found {
+				differs = differs || d.Operation.ID == o.ID
+			}
+			won[hand.Reason == ""]++
+			if hand.Reason == "" {
+				r.want("the payment", r.payment(p.ID).Status(), payment.StatusRejected)
+				r.want("by hand", now.ByHand, true)
+				r.want("a difference", differs, true)
+				r.want("the same again", r.settles(o, payment.Declined).Reason, reject.Reason(""))
+			} else {
+				r.want("the refusal", hand.Reason, reject.AlreadyDecided)
+				r.want("the payment", r.payment(p.ID).Status(), payment.StatusAuthorized)
+				r.want("by hand", now.ByHand, false)
+				r.want("a difference", differs, false)
+			}
+			r.want("another outcome", r.settles(o, payment.Undone).Reason, reject.AlreadyDecided)
+		}
+		if won[true] < 4 || won[false] < 4 {
+			t.Errorf("the person counted %d times, the acquirer %d times", won[true], won[false])
+		}
+		r.addsUp()
+	})
+}
+
+// TestSettledByHand: every verb, each way. What is asked afterwards follows from it.
+func TestSettledByHand(t *testing.T) {
+	stores(t, func(t *testing.T, r *rig) {
+		for _, state := range []payment.State{payment.Accepted, payment.Declined, payment.Undone} {
+			for _, call := range []string{"authorize", "capture", "cancel", "refund"} {
+				r.dials("none")
+				kind := payment.Auth
+				if call == "refund" {
+					kind = payment.Sale
+				}
+				if call == "authorize" {
+					r.dials("acquirer_authorize:lost_answer")
+				}
+				done := r.pay(r.request(kind, 900))
+				p, o := done.Payment, done.Operation
+				if call != "authorize" {
+					r.dials("acquirer_" + call + ":lost_answer")
+					verb := map[string]func(context.Context, acquiring.Modification) (acquiring.Result, error){
+						"capture": r.Capture, "cancel": r.Cancel, "refund": r.Refund,
+					}[call]
+					asked, err := verb(t.Context(), r.modification(p, 300))
+					r.ok(err)
+					o = asked.Operation
+				}
+				r.want("unknown", o.Unknown, true)
+				r.want("settled", r.settles(o, state).Reason, reject.Reason(""))
+				p = r.payment(p.ID)
+				moved := map[string]int64{
+					"authorize": p.Authorized / 3, "capture": p.Captured, "cancel": p.Released, "refund": p.Refunded,
+				}[call]
+				r.want(call+" "+string(state), moved, map[bool]int64{true: 300}[state == payment.Accepted])
+				r.want("in flight", p.Open+p.Unknown, int64(0))
+			}
+		}
+		r.addsUp()
 	})
 }

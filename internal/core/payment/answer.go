@@ -35,6 +35,23 @@ func Record(p Payment, o Operation, other Payment, a Answer, at int64) Change {
 	panic("payment: an unknown verb")
 }
 
+// SettleByHand settles an operation whose outcome is unknown with what a person found out: RRN is the only
+// thing that is known beside the State. What the acquirer says after it is treated as after any answer. It is
+// the zero Change when a person settled it so before. AlreadyDecided: it has another outcome, or the acquirer
+// settled it; OperationPending: it is only just being asked for.
+func SettleByHand(p Payment, o Operation, other Payment, a Answer, at int64) (Change, reject.Reason) {
+	switch {
+	case o.State != Sent && o.ByHand && o.State == a.State && o.RRN == a.RRN:
+		return Change{}, ""
+	case o.State != Sent:
+		return Change{}, reject.AlreadyDecided
+	case !o.Unknown:
+		return Change{}, reject.OperationPending
+	}
+	o.ByHand = true
+	return Record(p, o, other, Answer{State: a.State, RRN: a.RRN}, at), ""
+}
+
 // doubt counts an answer that is not believed.
 func doubt(p Payment, o Operation, at int64) Change {
 	o.Contradictions++
