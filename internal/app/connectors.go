@@ -179,8 +179,17 @@ func (s *Server) startPayments(ctx context.Context, t *tasks) {
 			s.bank.CallBack(ctx)
 			return nil
 		})
+		s.every(ctx, t, "sweep what the sandbox's bank remembers", sweepEvery, s.sweepBank)
 	}
 	s.every(ctx, t, "measure what is unknown", unknownEvery, s.measureUnknown())
+}
+
+// sweepBank lets the sandbox's bank forget what nothing can come of any more.
+func (s *Server) sweepBank(ctx context.Context) error {
+	keep := (time.Duration(s.app.Config.KeepSandboxBank) * 24 * time.Hour).Microseconds()
+	return inBatches(func() (int, error) {
+		return s.app.Storage.SweepBank(ctx, s.app.clock.Now()-keep, sweepBatch)
+	})
 }
 
 // measureUnknown publishes size and age of the queue of unknown operations, and alarms once about each that

@@ -118,6 +118,7 @@ var cases = []struct {
 	{"links: filters, pages and statistics", withCards(listLinks)},
 	{"payments and links: pages over days", withCards(pagesOverDays)},
 	{"operations that are due or unknown", withCards(duePayments)},
+	{"the pretend bank forgets what is over", withCards(bankSweep)},
 	{"payments that are due", withCards(dueClearings)},
 	{"links that are due", withCards(dueLinks)},
 	{"one payer among racing ones", withCards(raceForALink)},
