@@ -106,13 +106,17 @@ func printPayment(w io.Writer, p app.CardPayment) {
 	fmt.Fprintf(w, "amount\t%d %s\nauthorized\t%d\ncaptured\t%d\ncancelled\t%d\nrefunded\t%d\n", p.Amount,
 		p.Currency, p.Authorized, p.Captured, p.Cancelled, p.Refunded)
 	for _, o := range p.Operations {
-		state := o.State
-		if o.Unknown {
-			state = "unknown: " + o.OperationID
-		}
-		if o.ByHand {
-			state += " by hand"
-		}
-		fmt.Fprintf(w, "%s\t%s\t%d\t%s %s\n", o.CreatedAt, o.Operation, o.Amount, state, o.ResponseCode)
+		fmt.Fprintf(w, "%s\t%s\t%d\t%s\n", o.CreatedAt, o.Operation, o.Amount, operationState(o))
 	}
+}
+
+// operationState says what became of an operation.
+func operationState(o app.CardOperation) string {
+	switch {
+	case o.Unknown:
+		return "unknown: " + o.OperationID
+	case o.ByHand:
+		return o.State + " by hand"
+	}
+	return o.State + " " + o.ResponseCode
 }

@@ -137,6 +137,16 @@ func TestSettleByHand(t *testing.T) {
 		r.record(&shown, "payments", "show", u.TransactionID)
 		settle[2] = shown.Operations[len(shown.Operations)-1].OperationID
 		r.refuse(exitRefused, "the acquirer said that it is approved", settle...)
+		var story app.Story
+		r.record(&story, "explain", u.TransactionID)
+		if !story.AddsUp || len(story.Steps) != 3 || len(story.Operations) != 2 || story.State != "charged" {
+			t.Errorf("the story is %+v", story)
+		}
+		if text := r.do("explain", u.TransactionID); !strings.Contains(text, "by hand") ||
+			!strings.Contains(text, "it is whole and adds up") {
+			t.Errorf("the story is told as %s", text)
+		}
+		r.refuse(exitRefused, "no transaction", "explain", "01a21f4a-87c6-7376-947c-5b9e2c1d0726")
 		r.do("verify")
 	})
 }
