@@ -267,3 +267,10 @@ func TestTheBankForgets(t *testing.T) {
 	later(89, false, true)
 	later(2, false, false)
 }
+
+// TestTheLinkWaitsNoLongerThanACall may: a longer time-out is refused at the start, by its own bound.
+func TestTheLinkWaitsNoLongerThanACall(t *testing.T) {
+	if config.MaxISO8583Timeout != acquiring.CallLimit {
+		t.Errorf("the setting may be %s, and a call takes %s", config.MaxISO8583Timeout, acquiring.CallLimit)
+	}
+}
