@@ -77,6 +77,8 @@ func (c *cli) merchantSet(reason *string) *cobra.Command {
   clearing_manual  when one without is, such as 5d: captured or cancelled before, it is left out
   order_reference  allow or reject a second transaction with the same one
   fault            in a sandbox: none, or what goes wrong, such as lost_answer or capture:slow=5
+  clearing_auto    when a card payment with automatic clearing is captured by itself: 0s to 720h, such as 1h
+  clearing_manual  the same of one without, such as 5d
   webhook_amounts  major (default) or minor: units of amounts in events of card payments
   contact_email    who is told when the merchant's webhook endpoints fail; empty for nobody
   contact_language kk, ru or en (default): the language of that

@@ -25,6 +25,6 @@ once, a funded wallet, and a curl to try. Logs go to stderr, one JSON line each.
 	}
 	settingFlags(cmd.Flags(), "listen", "metrics_listen", "rate_limit", "log_level",
 		"webhook_networks", "webhook_ports", "webhook_proxy", "keep_events", "keep_deliveries",
-		"acquirer", "sandbox_latency")
+		"acquirer", "direct_padding", "sandbox_latency")
 	return cmd
 }

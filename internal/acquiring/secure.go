@@ -247,6 +247,9 @@ func (a *Acquiring) goOn(ctx context.Context, s waits, w way, brought connector.
 	}
 	c, err := a.cardOf(ctx, p)
 	if err != nil {
+		if shown, failed := a.Look(ctx, "", p.ID); failed == nil && shown.Payment.AuthenticateBy == 0 {
+			return shown, nil // it was given up meanwhile, and its card is erased
+		}
 		a.alarm("the card of an authenticated payer is not there", slog.String("payment", p.ID),
 			slog.String("error", err.Error()))
 		next.Proof = connector.Proof{Status: connector.Unavailable, Challenged: true}
@@ -304,13 +307,14 @@ func (a *Acquiring) finish(
 	return r, err
 }
 
-// GiveUp fails a payment whose payer has left 3-D Secure for good, such as to pay with another card. Once the
-// payer came back it changes nothing. merchant "" is the browser itself.
+// GiveUp rejects a payment whose payer has left 3-D Secure for good, such as to pay with another card. Once
+// the payer came back, and while there is no step that the browser could take, it changes nothing. merchant
+// "" is the browser itself.
 func (a *Acquiring) GiveUp(
 	ctx context.Context, merchant, payment string, origin journal.Origin,
 ) (Result, error) {
 	known, err := a.Look(ctx, merchant, payment)
-	if err != nil || known.Reason != "" || known.Payment.AuthenticateBy == 0 {
+	if err != nil || known.Reason != "" || known.Step == nil {
 		return known, err
 	}
 	return a.abandon(ctx, known.Payment, true, origin)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"strings"
+	"sync"
 	"testing"
 
 	"plexy/internal/acquiring"
@@ -151,7 +152,8 @@ func TestTheMethod(t *testing.T) {
 	}
 }
 
-// TestAbandoned 3-D Secure fails after 15 minutes of the application's clock, or when the payer says so.
+// TestAbandoned 3-D Secure fails after 15 minutes of the application's clock, and is a no of the payer's who
+// says so before.
 func TestAbandoned(t *testing.T) {
 	stores(t, func(t *testing.T, r *rig) {
 		begun := r.pay(r.secure(challenge, 3_000))
@@ -169,9 +171,59 @@ func TestAbandoned(t *testing.T) {
 		begun = r.pay(r.secure(challenge, 3_000))
 		left, err := r.GiveUp(t.Context(), "", begun.Payment.ID, r.origin())
 		r.ok(err)
-		r.want("left", left.Payment.Status(), payment.StatusFailed)
+		r.want("left", left.Payment.Status(), payment.StatusRejected)
+		r.want("why", left.Payment.Failure, reject.AuthenticationCancelled)
 		r.gone(begun.Payment)
 	})
+}
+
+// TestGivingUpAgainstAnAnswer: the payer's answer comes from one tab while another gives up. Either it is
+// paid or it is over, never both, and nothing of the card is left.
+func TestGivingUpAgainstAnAnswer(t *testing.T) {
+	stores(t, func(t *testing.T, r *rig) {
+		for n := range 20 {
+			begun := r.pay(r.secure(challenge, 3_000))
+			cres := r.answers(begun.Step, "555")
+			var wait sync.WaitGroup
+			answer := func() { r.goesOn(r.Acquiring, begun.Payment, connector.Return{CRes: cres}) }
+			leave := func() {
+				if _, err := r.GiveUp(t.Context(), "mer_1", begun.Payment.ID, r.origin()); err != nil {
+					t.Error(err)
+				}
+			}
+			if n%2 == 0 { // whoever is started last is more often the first
+				answer, leave = leave, answer
+			}
+			wait.Go(answer)
+			wait.Go(leave)
+			wait.Wait()
+			p := r.true(begun.Payment.ID)
+			paid := p.Status() == payment.StatusAuthorized && p.Authorized == 3_000 && p.Failure == ""
+			over := p.Status() == payment.StatusRejected && p.Authorized == 0 &&
+				p.Failure == reject.AuthenticationCancelled
+			if !paid && !over {
+				t.Errorf("it is %s: %s, %d", p.Status(), p.Failure, p.Authorized)
+			}
+			late := r.goesOn(r.Acquiring, begun.Payment, connector.Return{CRes: cres})
+			r.want("a late answer", late.Payment.Status(), p.Status())
+			r.gone(begun.Payment)
+		}
+		r.addsUp()
+	})
+}
+
+// TestGivingUpFirst: an answer that comes after it asks the issuer nothing, and rings no alarm.
+func TestGivingUpFirst(t *testing.T) {
+	r := newRig(t, memory.New())
+	begun := r.pay(r.secure(challenge, 3_000))
+	cres := r.answers(begun.Step, "555")
+	left, err := r.GiveUp(t.Context(), "", begun.Payment.ID, r.origin())
+	r.ok(err)
+	late := r.goesOn(r.Acquiring, begun.Payment, connector.Return{CRes: cres})
+	r.want("a late answer", late.Payment, left.Payment)
+	asked, err := r.store.OperationsOf(t.Context(), begun.Payment.ID)
+	r.ok(err)
+	r.want("what the acquirer was asked", len(asked), 0)
 }
 
 // lying authenticates for another amount.

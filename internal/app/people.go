@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"plexy/internal/checkout"
 	"plexy/internal/config"
 	"plexy/internal/core/wallet"
 	"plexy/internal/httpapi"
@@ -74,7 +75,10 @@ func (s *Server) mounts() ([]server.Mount, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := []server.Mount{s.checkoutMount(site), {Path: web.AssetPath, Door: web.Assets{}}}
+	all := []server.Mount{
+		s.checkoutMount(site), {Path: web.AssetPath, Door: web.Assets{}},
+		{Path: checkout.PopupPath, Door: checkout.Popup{}},
+	}
 	if s.messages == nil {
 		return all, nil
 	}

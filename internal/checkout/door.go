@@ -16,6 +16,7 @@ import (
 
 	"plexy/internal/acquiring"
 	"plexy/internal/clock"
+	"plexy/internal/core/journal"
 	"plexy/internal/core/link"
 	"plexy/internal/core/payment"
 	"plexy/internal/merchant"
@@ -48,6 +49,8 @@ type Acquiring interface {
 	Pay(ctx context.Context, r acquiring.Request) (acquiring.Result, error)
 	// Continue goes on after 3-D Secure's step.
 	Continue(ctx context.Context, c acquiring.Continuation) (acquiring.Result, error)
+	// GiveUp rejects a payment whose payer leaves 3-D Secure; it changes nothing once the payer came back.
+	GiveUp(ctx context.Context, merchant, payment string, origin journal.Origin) (acquiring.Result, error)
 	// Look shows a payment as it is, with what the browser must do next.
 	Look(ctx context.Context, merchant, payment string) (acquiring.Result, error)
 }
@@ -142,10 +145,10 @@ func (d *Door) handler(a address, method string) (handle func(*visit), methods s
 	get, post := map[page]func(*visit){
 		linkPage: d.show, paymentPage: d.stand, statePart: d.state, codePart: d.code,
 	}, map[page]func(*visit){
-		linkPage: d.pay, paymentPage: d.proceed, backPart: d.back, methodPart: d.methodDone,
+		linkPage: d.pay, paymentPage: d.proceed, backPart: d.back, methodPart: d.methodDone, leavePart: d.leave,
 	}
-	if a.Page == backPart || a.Page == methodPart {
-		get[a.Page] = d.toPayment // somebody reloads what a bank has posted
+	if a.Page == backPart || a.Page == methodPart || a.Page == leavePart {
+		get[a.Page] = d.toPayment // somebody reloads what was posted
 	}
 	switch method {
 	case http.MethodGet, http.MethodHead:
@@ -181,7 +184,8 @@ func (d *Door) load(v *visit) bool {
 	return true
 }
 
-// addSession adds where the session that made the link, if one did, wants to be called back.
+// addSession adds what only the session that made the link, if one did, knows: where it wants to be called
+// back, and its terminal.
 func (d *Door) addSession(v *visit) error {
 	id, ok := shopper.SessionOf(v.link.CreatedBy)
 	if !ok {
@@ -191,7 +195,7 @@ func (d *Door) addSession(v *visit) error {
 	if err != nil {
 		return err
 	}
-	v.meta.Callback = session.CallbackURL
+	v.meta.Callback, v.meta.Terminal = session.CallbackURL, session.Terminal
 	return nil
 }
 

@@ -21,6 +21,7 @@ import (
 type metadata struct {
 	Success, Failure, Cancel, Callback string
 	Order                              string // order reference of the session that made the link
+	Terminal                           string // that session's; no member of the object
 }
 
 // readMetadata reads the merchant's object; what is not as expected is left out, since merchants send much.

@@ -189,7 +189,7 @@ func (d *Door) request(v *visit, key string, c card.Card) acquiring.Request {
 			ID: id, Merchant: v.link.Merchant, Link: v.Link, Session: session, Shopper: v.link.Shopper,
 			Currency: v.link.Currency, Amount: v.link.Amount, OrderReference: v.order(),
 			Description: v.link.Description, Kind: kind, AutoClearing: v.link.AutoClearing, Recurring: recurring,
-			Parent: parent, PayerIP: ip, CallbackURL: v.meta.Callback,
+			Parent: parent, PayerIP: ip, CallbackURL: v.meta.Callback, Terminal: v.meta.Terminal,
 		},
 		Card: c, Store: recurring.Type != "", Browser: browser(v.Request, ip),
 		Return: back + "/back" + language, MethodReturn: back + "/method",

@@ -12,6 +12,7 @@ import (
 	"plexy/internal/core/machine"
 	"plexy/internal/core/payment"
 	"plexy/internal/core/reject"
+	"plexy/internal/pagetest"
 	"plexy/internal/shopper"
 )
 
@@ -44,11 +45,11 @@ func TestPay(t *testing.T) {
 	// The link says so to everybody, and shows the receipt to this browser only.
 	again := v.get("/checkout/pl/" + id)
 	if again.title() != "Already paid" || again.leads("Show the receipt") == "" {
-		t.Errorf("the payer sees %s", textOf(again.root))
+		t.Errorf("the payer sees %s", pagetest.Text(again.root))
 	}
 	if other := r.visitor().get("/" + id); other.title() != "Already paid" ||
 		other.leads("Show the receipt") != "" || strings.Contains(other.body, f.ID) {
-		t.Errorf("another sees %s", textOf(other.root))
+		t.Errorf("another sees %s", pagetest.Text(other.root))
 	}
 }
 
@@ -100,8 +101,9 @@ func TestWrongFields(t *testing.T) {
 		form.Set(c.field, c.value)
 		p := r.visitor().post(action, form)
 		p.says("There is a problem", c.says)
-		if p.status != http.StatusUnprocessableEntity || !strings.HasPrefix(textOf(p.all("title")[0]), "Error: ") {
-			t.Errorf("%s: %d %s", name, p.status, p.all("title")[0].Data)
+		title := pagetest.Text(p.all("title")[0])
+		if p.status != http.StatusUnprocessableEntity || !strings.HasPrefix(title, "Error: ") {
+			t.Errorf("%s: %d %s", name, p.status, title)
 		}
 		if strings.Contains(p.body, "4242") || strings.Contains(p.body, "9876") ||
 			strings.Contains(p.body, `value="123"`) {
@@ -207,10 +209,9 @@ func TestChallenge(t *testing.T) {
 		if !strings.Contains(policy, "form-action 'self' https://bank.example;") {
 			t.Errorf("the bank may not be gone to: %s", policy)
 		}
-		for _, f := range p.all("form") {
-			if attribute(f, "action") != "https://bank.example/acs" || values(f).Get("creq") != `a"<b` {
-				t.Errorf("the form is %s", p.body)
-			}
+		if f := p.all("form")[0]; pagetest.Attribute(f, "action") != "https://bank.example/acs" ||
+			values(f).Get("creq") != `a"<b` {
+			t.Errorf("the form is %s", p.body)
 		}
 		if again := v.get(p.location); again.title() != p.title() {
 			t.Errorf("reloading leads to %s", again.title())
@@ -228,6 +229,41 @@ func TestChallenge(t *testing.T) {
 		if n := len(r.payments()); n != 1 {
 			t.Errorf("%d payments", n)
 		}
+	}
+}
+
+// Who gives the bank's question up is shown the form again; an answer that comes late changes nothing, and
+// giving up changes nothing once the bank has answered. Nobody else can give it up.
+func TestLeave(t *testing.T) {
+	r := newRig(t)
+	id := r.link()
+	v := r.framed()
+	p := v.pay(id, challengeCard)
+	p.says("Confirm with your bank", "Pay another way")
+	v.header.Set("Sec-Fetch-Site", "cross-site")
+	if foreign := v.post(p.location+"/leave", url.Values{}); foreign.status != http.StatusForbidden {
+		t.Errorf("another site's form: %d", foreign.status)
+	}
+	if status := r.payments()[0].Status(); status != payment.Status3D {
+		t.Errorf("it is %s", status)
+	}
+	v.header.Set("Sec-Fetch-Site", "same-origin")
+	form := v.post(p.location+"/leave", url.Values{})
+	form.says("Payment card")
+	left := r.payments()[0]
+	if left.Status() != payment.StatusRejected || left.Failure != reject.AuthenticationCancelled {
+		t.Errorf("the payment is %s: %s", left.Status(), left.Failure)
+	}
+	late := v.post(p.location+"/back", url.Values{"cres": {"yes"}})
+	late.says("The payment was declined", "You stopped the payment")
+	v.post(p.location+"/leave", url.Values{}).says("Payment card")
+	v.get(p.location + "/leave").says("The payment was declined")
+	action, values := form.payForm()
+	paid := v.post(action, filled(values, challengeCard))
+	v.post(paid.location+"/back", url.Values{"cres": {"yes"}}).says("Paid")
+	v.post(paid.location+"/leave", url.Values{}).says("Paid")
+	if found := r.payments(); len(found) != 2 || found[0].Status() != payment.StatusAuthorized {
+		t.Errorf("%d payments: %+v", len(found), found)
 	}
 }
 
@@ -364,13 +400,14 @@ func TestSession(t *testing.T) {
 		})
 		r.ok(r.store.CreateSession(t.Context(), shopper.Session{
 			ID: "s-1", Merchant: r.shop, Link: id, CallbackURL: "https://shop.kz/callback",
+			Terminal: "term_1",
 		}, 1))
 		v := r.visitor()
 		v.get("/" + id).says("WC-17")
 		v.pay(id, goodCard)
 		f := r.bank.last.Facts
 		if f.Session != "s-1" || f.OrderReference != "WC-17" || f.Kind != kind ||
-			f.CallbackURL != "https://shop.kz/callback" {
+			f.CallbackURL != "https://shop.kz/callback" || f.Terminal != "term_1" {
 			t.Errorf("acquiring was asked %+v", f)
 		}
 	}

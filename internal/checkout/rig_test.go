@@ -28,6 +28,7 @@ import (
 	"plexy/internal/core/reject"
 	"plexy/internal/id"
 	"plexy/internal/merchant"
+	"plexy/internal/pagetest"
 	"plexy/internal/server"
 	"plexy/internal/storage"
 	"plexy/internal/storage/memory"
@@ -262,6 +263,20 @@ func (b *bank) Continue(_ context.Context, c acquiring.Continuation) (acquiring.
 	return b.Look(context.Background(), c.Merchant, c.Payment)
 }
 
+// GiveUp ends a payment whose payer leaves the challenge.
+func (b *bank) GiveUp(
+	ctx context.Context, merchant, payment string, _ journal.Origin,
+) (acquiring.Result, error) {
+	b.mu.Lock()
+	if b.steps[payment] != nil {
+		p := must(b.r.store.AnyPayment(context.Background(), payment))(b.r)
+		b.r.run(machine.Abandon{Attempt: machine.Attempt{Payment: payment, Link: p.Link}, Early: true})
+		delete(b.steps, payment)
+	}
+	b.mu.Unlock()
+	return b.Look(ctx, merchant, payment)
+}
+
 // Look shows a payment.
 func (b *bank) Look(_ context.Context, merchant, payment string) (acquiring.Result, error) {
 	b.mu.Lock()
@@ -372,59 +387,28 @@ func filled(form url.Values, number string) url.Values {
 func (p *page) payForm() (action string, form url.Values) {
 	p.Helper()
 	for _, f := range p.all("form") {
-		if attribute(f, "id") == "pay" {
-			return attribute(f, "action"), values(f)
+		if pagetest.Attribute(f, "id") == "pay" {
+			return pagetest.Attribute(f, "action"), values(f)
 		}
 	}
-	p.Fatalf("there is no form on the page (%d):\n%s", p.status, textOf(p.root))
+	p.Fatalf("there is no form on the page (%d):\n%s", p.status, pagetest.Text(p.root))
 	return "", nil
 }
 
 func values(form *html.Node) url.Values {
 	v := url.Values{}
-	for _, input := range within(form, "input") {
-		v.Set(attribute(input, "name"), attribute(input, "value"))
+	for _, input := range pagetest.Within(form, "input") {
+		v.Set(pagetest.Attribute(input, "name"), pagetest.Attribute(input, "value"))
 	}
 	return v
 }
 
-func attribute(n *html.Node, name string) string {
-	for _, a := range n.Attr {
-		if a.Key == name {
-			return a.Val
-		}
-	}
-	return ""
-}
-
-// within returns the elements of a kind below n, in order.
-func within(n *html.Node, kind string) (found []*html.Node) {
-	for d := range n.Descendants() {
-		if d.Type == html.ElementNode && (kind == "*" || d.Data == kind) {
-			found = append(found, d)
-		}
-	}
-	return found
-}
-
-func (p *page) all(kind string) []*html.Node { return within(p.root, kind) }
-
-// textOf is an element's text with plain spaces.
-func textOf(n *html.Node) string {
-	var b strings.Builder
-	for d := range n.Descendants() {
-		if d.Type == html.TextNode {
-			b.WriteString(d.Data + " ")
-		}
-	}
-	plain := strings.NewReplacer("\u00a0", " ", "\u202f", " ").Replace(b.String())
-	return strings.Join(strings.Fields(plain), " ")
-}
+func (p *page) all(kind string) []*html.Node { return pagetest.Within(p.root, kind) }
 
 // says fails unless the page's text has each of the given.
 func (p *page) says(want ...string) *page {
 	p.Helper()
-	text := textOf(p.root)
+	text := pagetest.Text(p.root)
 	for _, w := range want {
 		if !strings.Contains(text, w) {
 			p.Fatalf("the page (%d) does not say %q:\n%s", p.status, w, text)
@@ -436,8 +420,8 @@ func (p *page) says(want ...string) *page {
 // link returns where the link or button with the words leads; "" when there is none.
 func (p *page) leads(words string) string {
 	for _, a := range p.all("a") {
-		if textOf(a) == words {
-			return attribute(a, "href")
+		if pagetest.Text(a) == words {
+			return pagetest.Attribute(a, "href")
 		}
 	}
 	return ""
@@ -446,7 +430,7 @@ func (p *page) leads(words string) string {
 // title is what the page's main heading says.
 func (p *page) title() string {
 	for _, h := range p.all("h1") {
-		return textOf(h)
+		return pagetest.Text(h)
 	}
 	return ""
 }

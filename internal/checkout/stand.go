@@ -70,6 +70,7 @@ type standView struct {
 	Again    string // where another card may be tried; "" when the link is not open any more
 	Form     connector.Form
 	Continue string // where a step goes on
+	Leave    string // where the payer gives a step up
 	Poll     string // where a script asks what has changed
 }
 
@@ -82,7 +83,7 @@ func (d *Door) stand(v *visit) {
 	ticket := d.ticket(v.Link, v.Payment)
 	s := standView{
 		offer: d.offer(v), State: standing(r), Payment: r.Payment, Continue: v.path(ticket),
-		Poll: v.path(ticket + "/" + string(statePart)),
+		Poll: v.path(ticket + "/" + string(statePart)), Leave: v.path(ticket + "/" + string(leavePart)),
 	}
 	s.Tell.State, s.Tell.Payment = s.State, r.Payment.ID
 	switch s.State {
@@ -140,6 +141,24 @@ func (d *Door) goOn(v *visit, brought connector.Return) {
 	v.Redirect(v.path(d.ticket(v.Link, v.Payment)))
 }
 
+// leave gives 3-D Secure up, so that the payer can pay another way. Who came back from the bank before, in
+// another tab, has decided already, and is shown what came of it.
+func (d *Door) leave(v *visit) {
+	if !v.Sent() {
+		d.pages.Sorry(v.Visit, http.StatusForbidden, "form", v.here())
+		return
+	}
+	r, err := d.options.Acquiring.GiveUp(v.ctx, v.link.Merchant, v.Payment, journal.Origin{RequestID: v.ID})
+	switch {
+	case err != nil:
+		d.trouble(v, err)
+	case r.Payment.Failure == reject.AuthenticationCancelled:
+		v.Redirect(v.here())
+	default:
+		v.Redirect(v.path(d.ticket(v.Link, v.Payment)))
+	}
+}
+
 // methodDone is what the hidden frame ends with: a page of ours, by which the script outside sees the end.
 func (d *Door) methodDone(v *visit) {
 	v.Policy.Own = true
@@ -158,9 +177,14 @@ func why(p payment.Payment) string {
 		return "why.secure"
 	case reject.AuthenticationAbandoned:
 		return "why.left"
+	case reject.AuthenticationCancelled:
+		return "why.cancelled"
 	case reject.AuthenticationUnavailable:
 		return "why.unavailable"
 	case reject.CardDeclined:
+		if p.CVVStatus == "N" {
+			return "why.cvv"
+		}
 		return whyDeclined(p.ResponseCode)
 	}
 	return "why.technical"

@@ -23,6 +23,7 @@ const (
 	codePart    page = "qr.svg" // the link as a QR code
 	backPart    page = "back"   // where the bank's page returns to
 	methodPart  page = "method" // where the page of the 3DS method returns to
+	leavePart   page = "leave"  // where the payer gives up 3-D Secure
 )
 
 // address is what an address of the door means.
@@ -69,7 +70,7 @@ func parseAddress(path string) (a address, ok bool) {
 	a.Ticket, a.Page = parts[1], paymentPage
 	if len(parts) == 3 {
 		a.Page = page(parts[2])
-		return a, a.Page == statePart || a.Page == backPart || a.Page == methodPart
+		return a, a.Page == statePart || a.Page == backPart || a.Page == methodPart || a.Page == leavePart
 	}
 	return a, true
 }

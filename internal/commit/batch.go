@@ -22,11 +22,16 @@ type Batch struct {
 
 	keys     machine.Keys      // of the last run, as
 	outcomes []machine.Outcome // these are: their room is used again
+	// How long the last run took until it was saved, and from there until it was durable; 0 when it failed.
+	work, flush time.Duration
 }
 
 // Run commits the batch once and returns the outcomes in order, valid until it runs again. Nothing was
 // saved when it returns an error, unless that is storage.ErrUncertain. A broken assertion panics.
 func (b *Batch) Run(ctx context.Context) ([]machine.Outcome, error) {
+	begun := clock.System{}.Now()
+	saved := begun
+	b.work, b.flush = 0, 0
 	b.keys.Reset()
 	for _, in := range b.Instructions {
 		b.keys.Add(in)
@@ -45,11 +50,15 @@ func (b *Batch) Run(ctx context.Context) ([]machine.Outcome, error) {
 		if !state.Changed() {
 			return nil
 		}
-		return batch.Save(ctx, state)
+		err = batch.Save(ctx, state)
+		saved = clock.System{}.Now()
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
+	b.work = time.Duration(saved-begun) * time.Microsecond
+	b.flush = time.Duration(clock.System{}.Now()-saved) * time.Microsecond
 	return b.outcomes, nil
 }
 

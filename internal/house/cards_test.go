@@ -57,6 +57,7 @@ var update = flag.Bool("update", false, "write the inventory of docs/card-data.m
 
 // purposes say why a page needs an asset (PCI DSS 6.4.3 asks for it of every script).
 var purposes = map[string]string{
+	"internal/checkout/assets/api.js":      "in shops' pages, not in ours: opens the payment page over them",
 	"internal/checkout/assets/checkout.js": "checks what is typed, sends a form once, waits for news",
 	"internal/web/assets/plexy.css":        "how all pages look",
 	"internal/web/assets/icon.svg":         "the icon of all pages",

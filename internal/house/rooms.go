@@ -79,6 +79,7 @@ var mayImport = map[string][]string{
 	"sim": append([]string{"clock", "commit", "explain", "id", "storage", "storage/memory", "storage/postgres",
 		"storage/sqlite", "verify"}, recordRooms...),
 	"proof":         {},
+	"pagetest":      {},
 	"pgtest":        {},
 	"pgtest/pgrun":  {"pgtest"},
 	"house":         {},
@@ -87,7 +88,7 @@ var mayImport = map[string][]string{
 
 // proofRooms are the rooms, tests aside, that prove and measure instead of shipping.
 var proofRooms = []string{
-	"bench", "connector/connectortest", "house", "house/", "pgtest", "pgtest/", "proof", "sim",
+	"bench", "connector/connectortest", "house", "house/", "pagetest", "pgtest", "pgtest/", "proof", "sim",
 	"storage/storagetest",
 }
 
@@ -135,7 +136,7 @@ var guards = []Guard{
 	{
 		What:  "the environment",
 		Calls: []string{"os.Getenv", "os.LookupEnv", "os.Environ", "os.ExpandEnv"},
-		Rooms: []string{"config", "cmd/plexy", "bench", "pgtest", "pgtest/pgrun"},
+		Rooms: []string{"config", "cmd/plexy", "bench", "pagetest", "pgtest", "pgtest/pgrun"},
 		Why:   "settings are read in one place, checked and printed there",
 	},
 	{

@@ -93,7 +93,7 @@ func (p drivenPayments) Payment(_ context.Context, merchant, id string) (payment
 	if p.d.reason == reject.MandateNotFound {
 		f.CardToken = ""
 	}
-	return payment.Payment{Facts: f}, p.fails()
+	return payment.Payment{Facts: f, Stage: payment.Approved}, p.fails()
 }
 
 func (p drivenPayments) Payments(context.Context, storage.PaymentQuery) ([]payment.Payment, int64, error) {

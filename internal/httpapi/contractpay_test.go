@@ -98,7 +98,7 @@ func (d drive) prepareCustomer(t *testing.T, r *rig) {
 }
 
 // stranger writes a customer of the shop with an id.
-func (r *rig) stranger(t *testing.T, id string) {
+func (r *rig) stranger(t testing.TB, id string) {
 	t.Helper()
 	v := r.vaults.Current()
 	check(t, r.store.CreateShopper(t.Context(), shopper.Shopper{
@@ -109,7 +109,7 @@ func (r *rig) stranger(t *testing.T, id string) {
 }
 
 // card stores a card of a customer of the shop.
-func (r *rig) card(t *testing.T, customer, id string) {
+func (r *rig) card(t testing.TB, customer, id string) {
 	t.Helper()
 	v := r.vaults.Current()
 	check(t, r.store.AddCard(t.Context(), shopper.Card{

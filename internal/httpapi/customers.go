@@ -139,13 +139,19 @@ func (a *API) named(c *call, w *wantedCustomer) (uuid string, ok bool) {
 	for _, part := range []string{w.email.Reveal(), w.phone.Reveal(), w.name.Reveal(), inOrder(w.metadata)} {
 		f.text(part)
 	}
-	in := c.instruction(a.meanings.end(f))
+	return a.remember(c, a.meanings.end(f), uuid)
+}
+
+// remember keeps a UUID under the request's key and returns it, or the one that an earlier request of the
+// same meaning kept there. It is false when it has answered why not.
+func (a *API) remember(c *call, fingerprint [32]byte, uuid string) (kept string, ok bool) {
+	in := c.instruction(fingerprint)
 	requestID := c.ID
 	in.Command, in.Render = machine.Remember{}, func(o machine.Outcome) machine.Reply {
 		if o.Reason != "" {
 			return refusal(o, requestID)
 		}
-		return machine.Reply{Status: http.StatusCreated, Body: []byte(uuid)}
+		return machine.Reply{Status: machine.StatusElsewhere, Body: []byte(uuid)}
 	}
 	o, err := a.options.Commit.Submit(c.ctx, journal.BookOf(uuid), in)
 	if err != nil || o.Reason != "" || !id.IsUUID(string(o.Reply.Body)) {

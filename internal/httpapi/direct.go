@@ -72,7 +72,11 @@ func (a *API) pay(c *call, b *payBody) {
 	}
 	r.Key, r.Origin, r.Fingerprint = c.key, c.origin(), a.meaningOf(c, &r)
 	result, err := a.options.Acquiring.Pay(c.ctx, r)
-	c.paid(result, err, parentSource, r.Card.Holder)
+	named := "cardData.tokenId"
+	if r.Facts.Parent != "" { // whose card it is
+		named = parentSource
+	}
+	c.paid(result, err, named, r.Card.Holder)
 }
 
 // origin says which request asks.
@@ -199,7 +203,7 @@ func (a *API) refersTo(c *call, r *acquiring.Request) problem {
 		switch {
 		case errors.Is(err, storage.ErrNotFound):
 			return problem{}
-		case err == nil && initial.CardToken == "":
+		case err == nil && (initial.CardToken == "" || initial.Stage != payment.Approved):
 			return problem{reason: reject.MandateNotFound, source: parentSource}
 		}
 		r.Token, r.Facts.Shopper = initial.CardToken, initial.Shopper
@@ -249,8 +253,12 @@ func (a *API) cardOf(c *call, b *payBody, r *acquiring.Request) problem {
 			return problem{reason: reject.CardTokenNotFound, source: "cardData.tokenId"}
 		}
 		stored, err := a.options.Shoppers.Card(c.ctx, c.Merchant, r.Token)
-		if err == nil && r.Facts.Shopper == "" {
+		switch {
+		case err != nil: // who carries out says so, who knows what the request's key was used for
+		case r.Facts.Shopper == "":
 			r.Facts.Shopper = stored.Shopper
+		case stored.Shopper != "" && stored.Shopper != r.Facts.Shopper:
+			return problem{reason: reject.CardTokenNotFound, source: "cardData.tokenId"}
 		}
 		if e = (cardBody{CVV: e.CVV, KeyID: e.KeyID}); e.CVV == "" {
 			return problem{}
@@ -373,7 +381,8 @@ func truth(b bool) int64 {
 	return 0
 }
 
-// finishSecure answers POST /v1/3ds/callback. The same cres again has the same answer.
+// finishSecure answers POST /v1/3ds/callback. The same cres again has the same answer, with a key or without;
+// a key that stands for another one is refused.
 func (a *API) finishSecure(c *call) {
 	var b returnBody
 	if p := c.into(&b); p.reason != "" {
@@ -387,6 +396,13 @@ func (a *API) finishSecure(c *call) {
 	if !id.IsUUID(b.Payment) {
 		refuse(c.Exchange, noPayment("transactionId"))
 		return
+	}
+	if c.key != "" {
+		f := a.meanings.begin(c.route.Template, b.Payment)
+		f.text(b.CRes)
+		if _, ok := a.remember(c, a.meanings.end(f), b.Payment); !ok {
+			return
+		}
 	}
 	result, err := a.options.Acquiring.Continue(c.ctx, acquiring.Continuation{
 		Merchant: c.Merchant, Payment: b.Payment, Origin: c.origin(), Return: connector.Return{CRes: b.CRes},

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+
+	"plexy/internal/verify"
 )
 
 const skip = "skipThreeDS"
@@ -152,6 +154,7 @@ func TestStoredCardsAndSeries(t *testing.T) {
 		t.Errorf("the next: %d %s", next.status, next.body)
 	}
 	recurring := func(members map[string]any) with { return with{"recurring": members} }
+	declined := p.direct(order("205.10", "O"), recurring(map[string]any{"recurringType": "cof_initial"}))
 	card := with{"cardData": map[string]any{"tokenId": p.ids.UUID()}}
 	for name, c := range map[string]struct {
 		got    *answer
@@ -167,6 +170,7 @@ func TestStoredCardsAndSeries(t *testing.T) {
 		"another's card":   {series(first.text("id"), card), 404, "card_token_not_found"},
 		"no such card":     {p.direct(card), 404, "card_token_not_found"},
 		"no such customer": {p.direct(with{"customerId": p.ids.UUID()}), 404, "customer_not_found"},
+		"a declined first": {series(declined.text("id")), 422, "mandate_not_found"},
 	} {
 		if c.got.status != c.status || c.got.reason() != c.reason {
 			t.Errorf("%s: %d %s", name, c.got.status, c.got.body)
@@ -260,5 +264,100 @@ func TestOneKeyIsOnePayment(t *testing.T) {
 	}
 	if other := pay("5555555555554444"); other.status != 422 || other.reason() != "idempotency_key_reused" {
 		t.Errorf("another card: %d %s", other.status, other.body)
+	}
+}
+
+// A customer's card is not another customer's.
+func TestACardIsItsCustomers(t *testing.T) {
+	p := newPayRig(t)
+	owner := p.customer(somebody, "").text("id")
+	other := p.customer(having(somebody, `"email":"b@x.kz"`), "").text("id")
+	token := p.made(with{"customerId": owner, "saveCard": true}).text("cardTokenId")
+	by := func(customer string) *answer {
+		return p.direct(with{"cardData": map[string]any{"tokenId": token}, "customerId": customer, skip: true})
+	}
+	if a := by(other); a.status != 404 || a.reason() != "card_token_not_found" ||
+		a.text("source") != "cardData.tokenId" {
+		t.Errorf("by another customer: %d %s", a.status, a.body)
+	}
+	for _, customer := range []string{owner, ""} {
+		a := by(customer)
+		if one := p.get("/v1/transactions/" + a.text("id")); one.text("customerId") != owner {
+			t.Errorf("by %q: %d %s", customer, a.status, one.body)
+		}
+	}
+	first := p.made(with{"recurring": map[string]any{"recurringType": "cof_initial"}, "customerId": other})
+	stored := customersPath + "/" + other + "/card-tokens/" + first.text("cardTokenId")
+	p.do(ask{"DELETE", stored, p.shop, "", nil})
+	gone := p.do(ask{"POST", "/v1/payments/recurring/merchant/initiated", p.shop,
+		`{"orderDetails":{"amount":5,"currency":"KZT"},"recurring":{"type":"ucof","parentTransactionId":"` +
+			first.text("id") + `"}}`, nil})
+	if gone.reason() != "card_token_not_found" || gone.text("source") != "recurring.parentTransactionId" {
+		t.Errorf("a series whose card was deleted: %d %s", gone.status, gone.body)
+	}
+	unowned := p.made(with{"saveCard": true, "cardData": p.typed("5555555555554444", "123"), skip: true})
+	token = unowned.text("cardTokenId")
+	if a := by(other); a.fields["success"] != true {
+		t.Errorf("nobody's card: %d %s", a.status, a.body)
+	}
+}
+
+// PHP writes an array without members as [], also where an object belongs.
+func TestEmptyListsForObjects(t *testing.T) {
+	p := newPayRig(t)
+	p.made(with{"browserDetails": []any{}, "customerDetails": []any{}, "recurring": []any{}, skip: true})
+	for _, c := range []struct{ path, body, source string }{
+		{"direct", `[]`, "transactionType"},
+		{"direct", p.directBody(with{"orderDetails": []any{}}), "orderDetails.currency"},
+		{"direct", p.directBody(with{"cardData": []any{}, skip: true}), "cardData.encryptedCardNumber"},
+		{"direct", p.directBody(with{"browserDetails": []any{1}}), "browserDetails"},
+		{"direct", p.directBody(with{"recurring": []any{[]any{}}}), "recurring"},
+		{"recurring/merchant/initiated", ` [ ] `, "recurring.recurringType"},
+	} {
+		a := p.do(ask{"POST", "/v1/payments/" + c.path, p.shop, c.body, nil})
+		if a.status != 400 || a.text("source") != c.source {
+			t.Errorf("%.80s: %d %s", c.body, a.status, a.body)
+		}
+	}
+	a := p.do(ask{"POST", "/v1/3ds/callback", p.shop, "[]", nil})
+	if a.status != 400 || a.text("source") != "cres" {
+		t.Errorf("callback: %d %s", a.status, a.body)
+	}
+}
+
+// The key of a 3-D Secure return is good for that return.
+func TestCallbackKeepsItsWord(t *testing.T) {
+	p := newPayRig(t)
+	paying := p.direct(with{"cardData": p.typed("4111111111111111", "123")})
+	good := `{"cres":"` + p.answers(paying, "555") + `","transactionId":"` + paying.text("id") + `"}`
+	send := func(body, key string) *answer {
+		return p.do(ask{"POST", "/v1/3ds/callback", p.shop, body, idem(key)})
+	}
+	first, again := send(good, "k"), send(good, "k")
+	if first.status != 200 || first.fields["success"] != true || again.fields["success"] != true ||
+		again.header.Get("Idempotent-Replayed") != "true" || again.text("authCode") != first.text("authCode") {
+		t.Errorf("%d %s, and then %v %s", first.status, first.body, again.header, again.body)
+	}
+	for name, body := range map[string]string{
+		"another cres": strings.Replace(good, `"cres":"`, `"cres":"x`, 1), "another payment": strings.Replace(good,
+			paying.text("id"), p.made().text("id"), 1),
+	} {
+		if a := send(body, "k"); a.status != 422 || a.reason() != "idempotency_key_reused" {
+			t.Errorf("%s: %d %s", name, a.status, a.body)
+		}
+	}
+	// What was used up by something else is refused before anything is done.
+	next := p.direct(with{"cardData": p.typed("4111111111111111", "123")})
+	p.customer(somebody, "used")
+	body := `{"cres":"` + p.answers(next, "555") + `","transactionId":"` + next.text("id") + `"}`
+	if a := send(body, "used"); a.reason() != "idempotency_key_reused" {
+		t.Errorf("a customer's key: %d %s", a.status, a.body)
+	}
+	if one := p.get("/v1/transactions/" + next.text("id")); one.text("status") != "3d" {
+		t.Errorf("it went on: %s", one.body)
+	}
+	report, err := verify.RunAt(t.Context(), p.store, p.clock.Now())
+	if err != nil || !report.OK() {
+		t.Errorf("the books: %v %v", err, report.Violations)
 	}
 }

@@ -13,10 +13,10 @@ import (
 )
 
 // paid answers with what became of a payment: 200 once it is known or the payer is to act, also when the bank
-// declined; 202 while nobody knows. named is the field that names a payment.
+// declined; 202 while nobody knows. named is the field that names a payment or a stored card.
 func (c *call) paid(r acquiring.Result, err error, named, holder string) {
 	no := problem{source: sourceOf(r.Reason)}
-	if r.Reason == reject.PaymentNotFound {
+	if r.Reason == reject.PaymentNotFound || r.Reason == reject.CardTokenNotFound {
 		no.source = named
 	}
 	if !c.begun(&r, err, no) {

@@ -44,6 +44,10 @@ func (a *API) createLink(c *call) {
 	if p.reason == "" {
 		p = a.takeLink(m, &w)
 	}
+	if ends := w.recurring.ExpiresAt; p.reason == "" && ends != 0 && ends <= a.options.Clock.Now() {
+		p = problem{reason: reject.RecurringInvalid, source: "recurring.expiry",
+			message: "recurring.expiry must be in the future."}
+	}
 	if p.reason != "" {
 		refuse(c.Exchange, p)
 		return

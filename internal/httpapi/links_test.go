@@ -20,13 +20,13 @@ import (
 const linksPath = "/v1/payment-links"
 
 // step runs an instruction without a key.
-func (r *rig) step(t *testing.T, c machine.Command) machine.Outcome {
+func (r *rig) step(t testing.TB, c machine.Command) machine.Outcome {
 	t.Helper()
 	return must(commit.RunOne(context.Background(), r.store, r.clock, machine.Instruction{Command: c}))(t)
 }
 
 // begin makes a payment of the shop and asks the acquirer for it; it returns both ids.
-func (r *rig) begin(t *testing.T, f payment.Facts) (paymentID, operation string) {
+func (r *rig) begin(t testing.TB, f payment.Facts) (paymentID, operation string) {
 	t.Helper()
 	uuids := id.NewMakerAt(r.clock.Now)
 	f.ID, f.Merchant, f.Connector, f.Kind = uuids.UUID(), r.shopID, "sandbox", payment.Auth
@@ -348,7 +348,8 @@ func TestBadLinks(t *testing.T) {
 		reject.RecurringInvalid: {`"recurring":"cof_initial"`, `"recurring":{"frequency":30}`,
 			`"recurring":{"type":"ucof"}`,
 			`"recurring":{"type":"cof_initial","frequency":0}`, `"recurring":{"type":"cof_initial","frequency":1.5}`,
-			`"recurring":{"type":"cof_initial","expiry":"x"}`},
+			`"recurring":{"type":"cof_initial","expiry":"x"}`,
+			`"recurring":{"type":"cof_initial","expiry":"2020-01-01T00:00:00Z"}`},
 		reject.AutoClearingInvalid: {`"autoClearing":"true"`, `"autoClearing":0`},
 		reject.ValidationInvalid:   {`"validation":"false"`},
 		reject.MetadataInvalid: {`"metadata":"x"`, `"metadata":[1]`,

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 
@@ -82,6 +83,9 @@ func (a *API) partOf(c *call, b *changeBody, to *acquiring.Modification) (no pro
 // knows, an error when it was refused by us or by the acquirer.
 func (c *call) managed(m management, r *acquiring.Result, err error) {
 	no := problem{source: sourceOf(r.Reason)}
+	if no.source == walletSource { // the reasons are a wallet's, too
+		no.source = paymentSource
+	}
 	if because := becauseOf[r.Reason]; because != "" {
 		no.message = m.refusal(because)
 	}
@@ -151,9 +155,10 @@ func (m *management) append(b []byte, r *acquiring.Result) []byte {
 	o.Always("orderReference", reference)
 	o.Major("remainingBalance", rest, p.Currency)
 	o.Text("responseCode", op.Code)
-	o.Text("authCode", op.AuthCode)
+	// Clients' models have both codes; an acquirer that gives an operation none of its own means the payment's.
+	o.Text("authCode", cmp.Or(op.AuthCode, p.AuthCode))
 	o.Text("rrn", op.RRN)
-	o.Text("networkTransactionReference", op.NetworkReference)
+	o.Text("networkTransactionReference", cmp.Or(op.NetworkReference, p.NetworkReference))
 	return o.End()
 }
 

@@ -143,3 +143,40 @@ func TestDecimalsAreExact(t *testing.T) {
 		}
 	})
 }
+
+// A refusal names what was asked of in the words of its own route, not of the wallet's.
+func TestRefusalsNameWhatTheyConcern(t *testing.T) {
+	p := newPayRig(t)
+	held, gone := p.made().text("id"), p.made().text("id")
+	p.manage(gone, "cancel", "")
+	pending := p.direct(order("88000.13", "O"), with{skip: true}).text("id")
+	declined := p.direct(order("205.10", "O"), with{skip: true}).text("id")
+	for _, c := range []struct{ id, verb, body, reason, source string }{
+		{held, "refund", "[]", "nothing_captured", "transaction_id"},
+		{gone, "capture", "[]", "nothing_remaining", "transaction_id"},
+		{pending, "capture", "[]", "transaction_pending", "transaction_id"},
+		{declined, "refund", "[]", "transaction_failed", "transaction_id"},
+		{held, "capture", `{"amount":200}`, "amount_exceeds_remaining", "amount"},
+		{held, "capture", `{"amount":1,"amount":2}`, "body_invalid", "amount"},
+		{held, "capture", `{"description":[]}`, "field_invalid", "description"},
+	} {
+		a := p.manage(c.id, c.verb, c.body)
+		if a.reason() != c.reason || a.text("source") != c.source {
+			t.Errorf("%s %s: %d %s", c.verb, c.body, a.status, a.body)
+		}
+	}
+}
+
+// Clients' models of an operation have both codes, so they are there although the acquirer gives it none.
+func TestOperationsHaveTheCodesOfThePayment(t *testing.T) {
+	p := newPayRig(t)
+	paid := p.made()
+	for _, verb := range []string{"capture", "refund"} {
+		a := p.manage(paid.text("id"), verb, `{"amount":1}`)
+		for _, name := range []string{"authCode", "networkTransactionReference"} {
+			if a.text(name) == "" || a.text(name) != paid.text(name) {
+				t.Errorf("%s has the %s %q, the payment %q", verb, name, a.text(name), paid.text(name))
+			}
+		}
+	}
+}

@@ -117,24 +117,48 @@ func (l *loose) UnmarshalJSON(raw []byte) error {
 var errNotText = errors.New("not a text")
 
 // into reads the body, one JSON object with each name once on every level, at most maxDepth deep, into a
-// struct. Where the route needs none, no body at all and an empty list (PHP's empty array) are empty objects.
+// struct. An empty list (PHP's empty array) is an empty object wherever one is read, and so is no body at all
+// where the route needs none.
 func (c *call) into(to any) problem {
 	raw := bytes.TrimSpace(c.body.buffer.Bytes())
-	if c.route.Bare && (len(raw) == 0 || raw[0] == '[' && string(bytes.TrimSpace(raw[1:])) == "]") {
+	if c.route.Bare && len(raw) == 0 || emptyList(raw) {
 		return problem{}
 	}
 	if tooDeep(raw) || len(raw) == 0 || raw[0] != '{' {
 		return problem{reason: reject.BodyInvalid, source: "body"}
 	}
-	err := json.Unmarshal(raw, to)
+	err := json.Unmarshal(raw, to, emptyLists)
 	if wrong := new(json.SemanticError); errors.As(err, &wrong) {
 		return problem{reason: reject.FieldInvalid, source: fieldPath(wrong.JSONPointer)}
+	}
+	if twice := new(jsontext.SyntacticError); errors.As(err, &twice) &&
+		errors.Is(twice.Err, jsontext.ErrDuplicateName) {
+		return problem{reason: reject.BodyInvalid, source: fieldPath(twice.JSONPointer)}
 	}
 	if err != nil {
 		return problem{reason: reject.BodyInvalid, source: "body"}
 	}
 	return problem{}
 }
+
+// emptyLists reads an empty list as an empty object inside of a body.
+var emptyLists = json.WithUnmarshalers(json.JoinUnmarshalers(
+	json.UnmarshalFromFunc(skipEmptyList[browserBody]), json.UnmarshalFromFunc(skipEmptyList[orderBody]),
+	json.UnmarshalFromFunc(skipEmptyList[cardBody]), json.UnmarshalFromFunc(skipEmptyList[recurringBody]),
+))
+
+func skipEmptyList[T any](d *jsontext.Decoder, _ *T) error {
+	if d.PeekKind() != '[' {
+		return errors.ErrUnsupported // for the decoder: read it as ever
+	}
+	raw, err := d.ReadValue()
+	if err == nil && !emptyList(raw) {
+		err = errNotObject
+	}
+	return err
+}
+
+var errNotObject = errors.New("not an object")
 
 // wrong is a problem with a field, and what it must be.
 func wrong(field, must string) problem {

@@ -106,6 +106,8 @@ func Envelope(f server.Failure, requestID string) []byte {
 	return appendError(nil, reject.Of(p.reason), p.source, requestID)
 }
 
+const walletSource = "wallet_transaction_id"
+
 // sourceOf names what a refusal of the machine concerns.
 func sourceOf(r reject.Reason) string {
 	switch r {
@@ -121,7 +123,7 @@ func sourceOf(r reject.Reason) string {
 		return "amount"
 	case reject.TransactionNotFound, reject.TransactionFailed, reject.TransactionPending,
 		reject.HoldExpired, reject.NothingRemaining, reject.NothingCaptured:
-		return "wallet_transaction_id"
+		return walletSource
 	case reject.PaymentNotFound, reject.OperationPending, reject.AlreadyRefunded:
 		return "transaction_id"
 	case reject.MandateNotFound, reject.MandateExpired, reject.MandateNotDue:

@@ -215,7 +215,9 @@ whose wallet is opened and filled at the first use.</p>
 	cardTables(&b)
 	b.WriteString(tail + `<h2 id="faults">Faults</h2>
 <p>Send the header <code>Plexy-Fault</code> with any wallet operation, or set <code>fault</code> of the
-merchant. Every other attempt of the same request is struck.</p>
+merchant. Every other attempt of the same request is struck. For card payments set <code>fault</code> to
+<code>acquirer:NAME</code> for every call of the acquirer, to <code>acquirer_CALL:NAME</code> for one
+(authorize, capture, cancel, refund, inquire, 3ds), or to <code>callback:NAME</code> for what it sends.</p>
 `)
 	head(&b, "What goes wrong", "Plexy-Fault", "What happens")
 	for _, f := range sandbox.Faults() {

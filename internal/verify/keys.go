@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"plexy/internal/core/journal"
 	paylink "plexy/internal/core/link"
@@ -139,8 +138,8 @@ func meaning(wallet string, kind journal.Type, amount int64) uint64 {
 	return mix(hashText(hashText(6, wallet), string(kind)), uint64(amount))
 }
 
-// reply confirms the effect that a stored reply reports, and refuses one that a refusal denies. What is done
-// under a scope of its own (a merchant's id, a slash and more) leaves no effect in the books.
+// reply confirms the effect that a stored reply reports, and refuses one that a refusal denies. One with
+// machine.StatusElsewhere reports none in the books.
 func (p *portion) reply(k machine.ReplyKey, s machine.Stored) error {
 	h := hashKey(k.Scope, k.Key)
 	if !p.has(h) {
@@ -158,7 +157,7 @@ func (p *portion) reply(k machine.ReplyKey, s machine.Stored) error {
 			}
 		}
 	}
-	if done && !found && !strings.Contains(k.Scope, "/") {
+	if done && !found {
 		p.v.report.broken(Keys, k.Scope, "the reply to request %s has status %d and nothing was done",
 			s.RequestID, s.Reply.Status)
 	}

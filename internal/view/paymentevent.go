@@ -46,7 +46,9 @@ func paymentData(b []byte, e *event.Event) []byte {
 	b = maybe(b, `,"retrievalReferenceNumber":`, p.RRN)
 	b = maybe(b, `,"paymentLinkId":`, p.Link)
 	b = maybe(b, `,"paymentSessionId":`, p.Session)
-	b = maybe(b, `,"cardTokenId":`, p.CardToken)
+	if p.Stage == payment.Approved { // before, a new one does not exist, and after a decline it never will
+		b = maybe(b, `,"cardTokenId":`, p.CardToken)
+	}
 	b = maybe(b, `,"customerId":`, p.Shopper)
 	b = maybe(b, `,"cardBrand":`, p.Card.Brand)
 	b = maybe(b, `,"authCode":`, p.AuthCode)

@@ -75,6 +75,20 @@ func TestPaymentVersion1(t *testing.T) {
 	}
 }
 
+// A card that is stored with an approval does not exist before it, and after a decline never will.
+func TestOnlyAStoredCardIsNamed(t *testing.T) {
+	for stage, named := range map[payment.Stage]bool{
+		payment.Opened: false, payment.Challenged: false, payment.Rejected: false, payment.Failed: false,
+		payment.Approved: true,
+	} {
+		e := paid()
+		e.Payment.Stage = stage
+		if got := string(view.Event(nil, &e)); strings.Contains(got, `"cardTokenId":`) != named {
+			t.Errorf("%s: %s", stage, got)
+		}
+	}
+}
+
 func TestThinPaymentEvent(t *testing.T) {
 	e := paid()
 	head, _, _ := strings.Cut(string(view.Event(nil, &e)), `"data":`)

@@ -16,6 +16,7 @@ import (
 	"plexy/internal/core/wallet"
 	"plexy/internal/customer"
 	"plexy/internal/notify"
+	"plexy/internal/pagetest"
 	"plexy/internal/storage/memory"
 	"plexy/internal/storage/sqlite"
 )
@@ -252,7 +253,7 @@ func TestAnswersTellNobodyWhoHasAWallet(t *testing.T) {
 		story := func(phone string) (said []string) {
 			v := r.visitor()
 			note := func(p *page) *page {
-				text := strings.NewReplacer(phone, "PHONE", customerMask(t, phone), "MASK").Replace(textOf(p.root))
+				text := strings.NewReplacer(phone, "PHONE", customerMask(t, phone), "MASK").Replace(pagetest.Text(p.root))
 				said = append(said, strconv.Itoa(p.status)+" "+p.location+" "+text+" "+strconv.Itoa(len(p.header)))
 				return p
 			}

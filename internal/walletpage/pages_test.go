@@ -2,18 +2,14 @@ package walletpage_test
 
 import (
 	"encoding/csv"
-	"flag"
 	"fmt"
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
-
-	"golang.org/x/net/html"
 
 	"plexy/internal/core/journal"
 	"plexy/internal/core/machine"
@@ -22,43 +18,9 @@ import (
 	"plexy/internal/core/wallet"
 	"plexy/internal/customer"
 	"plexy/internal/id"
+	"plexy/internal/pagetest"
 	"plexy/internal/storage/memory"
 )
-
-var update = flag.Bool("update", false, "rewrite the outlines in testdata")
-
-// outline is the structure of a page: its elements with what makes them work, without style and words.
-func outline(root *html.Node) string {
-	keep := strings.Fields("action aria-current aria-describedby aria-invalid aria-label aria-labelledby " +
-		"autocomplete autofocus for href id inputmode lang method name required role tabindex type")
-	var b strings.Builder
-	var walk func(n *html.Node, depth int)
-	walk = func(n *html.Node, depth int) {
-		if n.Type == html.ElementNode {
-			b.WriteString(strings.Repeat("  ", depth) + n.Data)
-			for _, a := range n.Attr {
-				if !slices.Contains(keep, a.Key) {
-					continue
-				}
-				value, _, _ := strings.Cut(a.Val, "?")
-				if _, ok := id.Book(id.Transaction, value); ok {
-					value = "wt_…"
-				}
-				if strings.HasPrefix(a.Key, "aria-label") && !strings.HasSuffix(a.Key, "by") {
-					value = "…"
-				}
-				fmt.Fprintf(&b, " %s=%q", a.Key, value)
-			}
-			b.WriteString("\n")
-			depth++
-		}
-		for c := range n.ChildNodes() {
-			walk(c, depth)
-		}
-	}
-	walk(root, 0)
-	return b.String()
-}
 
 // sold is a rig on which something of every kind has happened, and one transaction waits.
 func sold(t *testing.T) (*rig, wallet.Transaction) {
@@ -100,21 +62,16 @@ func TestOutlines(t *testing.T) {
 	pages["statement-wrong"] = v.get("/wallet/statement?from=x&to=2026-02-30")
 	pages["sorry"] = v.get("/wallet/nothing")
 	for name, p := range pages {
-		path, got := filepath.Join("testdata", name+".outline"), outline(p.root)
-		if *update {
-			r.ok(os.WriteFile(path, []byte(got), 0o644))
-			continue
-		}
-		want := must(os.ReadFile(path))(t)
-		if got != string(want) {
-			t.Errorf("%s is not as in %s; read it and run with -update:\n%s", name, path, got)
-		}
+		pagetest.Outline(t, name, p.root, func(value string) string {
+			if _, ok := id.Book(id.Transaction, value); ok {
+				return "wt_…"
+			}
+			return value
+		})
 	}
 }
 
-// What every page must have, whatever its outline: one heading, one main, a language, labels for all fields,
-// ids once, references that lead somewhere, a token in every form that posts, no script and no style of its
-// own, headings in order.
+// What every page must have, whatever its outline: no faults, a token in every form that posts, no script.
 func TestEveryPageIsSound(t *testing.T) {
 	r, _ := sold(t)
 	for _, language := range []string{"kk", "ru", "en"} {
@@ -133,68 +90,18 @@ func TestEveryPageIsSound(t *testing.T) {
 
 func sound(t *testing.T, name, language string, p *page) {
 	t.Helper()
-	wrong := func(format string, args ...any) {
-		t.Errorf("%s (%s): %s", name, p.title(), fmt.Sprintf(format, args...))
+	for _, fault := range pagetest.Faults(p.root, language) {
+		t.Errorf("%s (%s): %s", name, p.title(), fault)
 	}
-	ids := map[string]bool{}
-	for _, n := range p.all("*") {
-		if id := attribute(n, "id"); id != "" {
-			if ids[id] {
-				wrong("id %s twice", id)
-			}
-			ids[id] = true
-		}
-		for _, a := range n.Attr {
-			if strings.HasPrefix(a.Key, "on") || a.Key == "style" {
-				wrong("inline %s", a.Key)
-			}
+	if len(p.all("script")) > 0 || p.header.Get("Content-Language") != language {
+		t.Errorf("%s (%s): a script, or another language", name, p.title())
+	}
+	for _, f := range p.all("form") {
+		action := pagetest.Attribute(f, "action")
+		if pagetest.Attribute(f, "method") == "post" && p.form(action).Get("token") == "" {
+			t.Errorf("%s: the form %s has no token", name, action)
 		}
 	}
-	if l := attribute(p.all("html")[0], "lang"); l != language || p.header.Get("Content-Language") != language {
-		wrong("its language is %s", l)
-	}
-	if len(p.all("h1")) != 1 || len(p.all("main")) != 1 || len(p.all("script"))+len(p.all("style")) > 0 {
-		wrong("headings, main or scripts are wrong")
-	}
-	level := 0
-	for _, n := range p.all("*") {
-		if len(n.Data) == 2 && n.Data[0] == 'h' && n.Data[1] >= '1' && n.Data[1] <= '6' {
-			next := int(n.Data[1] - '0')
-			if level > 0 && next > level+1 {
-				wrong("h%d follows h%d", next, level)
-			}
-			level = next
-		}
-	}
-	for _, n := range p.all("*") {
-		for _, by := range []string{"aria-labelledby", "aria-describedby", "for"} {
-			for _, ref := range strings.Fields(attribute(n, by)) {
-				if !ids[ref] {
-					wrong("%s leads to %s, which is not there", by, ref)
-				}
-			}
-		}
-		if href := attribute(n, "href"); strings.HasPrefix(href, "#") && !ids[href[1:]] {
-			wrong("link to %s leads nowhere", href)
-		}
-		if n.Data == "input" && attribute(n, "type") != "hidden" && !p.labelled(attribute(n, "id")) {
-			wrong("field %s has no label", attribute(n, "name"))
-		}
-		if n.Data == "form" && attribute(n, "method") == "post" &&
-			p.form(attribute(n, "action")).Get("token") == "" {
-			wrong("form %s has no token", attribute(n, "action"))
-		}
-		if (n.Data == "button" || n.Data == "a") && textOf(n) == "" {
-			wrong("a %s without words", n.Data)
-		}
-	}
-	if strings.ContainsAny(textOf(p.root), "{}") {
-		wrong("a value was not put in: %s", textOf(p.root))
-	}
-}
-
-func (p *page) labelled(id string) bool {
-	return slices.ContainsFunc(p.all("label"), func(l *html.Node) bool { return attribute(l, "for") == id })
 }
 
 func TestLanguages(t *testing.T) {
@@ -327,9 +234,9 @@ func TestStatement(t *testing.T) {
 		p := v.get("/wallet/statement")
 		lines := func(p *page) (found []string) {
 			for _, ul := range p.all("ul") {
-				if attribute(ul, "class") == "lines" {
-					for _, li := range within(ul, "li") {
-						found = append(found, textOf(li))
+				if pagetest.Attribute(ul, "class") == "lines" {
+					for _, li := range pagetest.Within(ul, "li") {
+						found = append(found, pagetest.Text(li))
 					}
 				}
 			}
@@ -377,8 +284,8 @@ func TestStatementPages(t *testing.T) {
 			p := v.get(address)
 			address = ""
 			for _, a := range p.all("a") {
-				if textOf(a) == "Older" {
-					address = attribute(a, "href")
+				if pagetest.Text(a) == "Older" {
+					address = pagetest.Attribute(a, "href")
 				}
 			}
 			for n := range 60 {
@@ -434,7 +341,7 @@ func TestForeignTextIsText(t *testing.T) {
 	v.logIn()
 	for _, path := range []string{"/wallet", "/wallet/statement?q=" + url.QueryEscape(nasty)} {
 		p := v.get(path)
-		if len(p.all("script"))+len(p.all("b")) > 0 || !strings.Contains(textOf(p.root)+p.body, "alert(1)") {
+		if len(p.all("script"))+len(p.all("b")) > 0 || !strings.Contains(pagetest.Text(p.root)+p.body, "alert(1)") {
 			t.Errorf("%s holds foreign elements", path)
 		}
 	}

@@ -30,6 +30,7 @@ import (
 	"plexy/internal/id"
 	"plexy/internal/merchant"
 	"plexy/internal/notify"
+	"plexy/internal/pagetest"
 	"plexy/internal/pgtest"
 	"plexy/internal/server"
 	"plexy/internal/storage"
@@ -357,12 +358,12 @@ func (v *visitor) send(p *page, action string, filled ...string) *page {
 func (p *page) form(action string, filled ...string) url.Values {
 	p.Helper()
 	for _, form := range p.all("form") {
-		if attribute(form, "action") != action {
+		if pagetest.Attribute(form, "action") != action {
 			continue
 		}
 		values := url.Values{}
-		for _, input := range within(form, "input") {
-			values.Set(attribute(input, "name"), attribute(input, "value"))
+		for _, input := range pagetest.Within(form, "input") {
+			values.Set(pagetest.Attribute(input, "name"), pagetest.Attribute(input, "value"))
 		}
 		for i := 0; i < len(filled); i += 2 {
 			values.Set(filled[i], filled[i+1])
@@ -373,43 +374,12 @@ func (p *page) form(action string, filled ...string) url.Values {
 	return nil
 }
 
-func attribute(n *html.Node, name string) string {
-	for _, a := range n.Attr {
-		if a.Key == name {
-			return a.Val
-		}
-	}
-	return ""
-}
-
-// within returns the elements of a kind below n, in order.
-func within(n *html.Node, kind string) (found []*html.Node) {
-	for d := range n.Descendants() {
-		if d.Type == html.ElementNode && (kind == "*" || d.Data == kind) {
-			found = append(found, d)
-		}
-	}
-	return found
-}
-
-func (p *page) all(kind string) []*html.Node { return within(p.root, kind) }
-
-// textOf is an element's text with plain spaces.
-func textOf(n *html.Node) string {
-	var b strings.Builder
-	for d := range n.Descendants() {
-		if d.Type == html.TextNode {
-			b.WriteString(d.Data + " ")
-		}
-	}
-	plain := strings.NewReplacer("\u00a0", " ", "\u202f", " ").Replace(b.String())
-	return strings.Join(strings.Fields(plain), " ")
-}
+func (p *page) all(kind string) []*html.Node { return pagetest.Within(p.root, kind) }
 
 // says fails unless the page's text has each of the given.
 func (p *page) says(want ...string) *page {
 	p.Helper()
-	text := textOf(p.root)
+	text := pagetest.Text(p.root)
 	for _, w := range want {
 		if !strings.Contains(text, w) {
 			p.Fatalf("the page (%d) does not say %q:\n%s", p.status, w, text)
@@ -421,7 +391,7 @@ func (p *page) says(want ...string) *page {
 // title is what the page's main heading says.
 func (p *page) title() string {
 	for _, h := range p.all("h1") {
-		return textOf(h)
+		return pagetest.Text(h)
 	}
 	return ""
 }

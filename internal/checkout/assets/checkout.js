@@ -1,6 +1,6 @@
 // The one script of the payment pages. Everything works without it: it formats and checks what is typed, keeps
 // a form from being sent twice, waits for news, and tells the page around a frame what happened. It asks
-// nobody but its own origin and keeps nothing.
+// nobody but its own origin, and keeps nothing but the way back to a payment, until the tab is closed.
 "use strict";
 (() => {
 	const one = (selector) => document.querySelector(selector);
@@ -67,7 +67,6 @@
 		const brand = one("#brand"), button = pay.querySelector("button"), progress = one("#progress");
 		const schemes = JSON.parse(number.dataset.schemes);
 		const scheme = () => schemeOf(schemes, digitsOf(number.value));
-		const words = button.textContent;
 		let sent = false;
 
 		const checks = new Map([
@@ -133,13 +132,7 @@
 			progress.textContent = pay.dataset.busy;
 		});
 		window.addEventListener("pageshow", (event) => {
-			if (!event.persisted) return;
-			sent = false; // the page came back from the browser's memory
-			button.removeAttribute("aria-disabled");
-			button.textContent = words;
-			progress.textContent = "";
-			number.value = cvv.value = "";
-			brand.textContent = "";
+			if (event.persisted) location.reload(); // from the browser's memory: a payment may be under way
 		});
 		const says = {
 			colorDepth: screen.colorDepth, screenHeight: screen.height, screenWidth: screen.width,
@@ -207,6 +200,22 @@
 		one("[data-visit]").submit();
 	}
 
+	// --- The way back to a payment, for a frame that keeps no cookies --------------------------------------
+	function wayBack() {
+		const ofPayment = /^\/checkout\/pl\/pl_[0-9a-f]{32}\/[^/]+$/.test(location.pathname);
+		const busy = one("[data-state=busy]"), name = "plexy_paying";
+		try {
+			const kept = sessionStorage.getItem(name) || "";
+			if (busy && kept.startsWith(busy.dataset.poll.split("state")[0])) {
+				location.replace(kept + "#main"); // by which the page knows that the payer came back
+			} else if (ofPayment && one("[data-send], [data-bank], [data-poll]")) {
+				sessionStorage.setItem(name, location.pathname + location.search);
+			} else if (ofPayment) {
+				sessionStorage.removeItem(name);
+			}
+		} catch { /* the browser keeps nothing at all */ }
+	}
+
 	// --- The page around ours ---------------------------------------------------------------------------
 	function tell(element) {
 		if (window.parent === window) return;
@@ -219,6 +228,7 @@
 		button.hidden = false;
 		button.addEventListener("click", () => window.print());
 	}
+	wayBack();
 	if (pay) form();
 	for (const [selector, act] of [["#left", countDown], ["[data-poll]", ask], ["[data-bank]", visit],
 		["[data-tell]", tell]]) {
@@ -226,5 +236,7 @@
 		if (element) act(element);
 	}
 	const challenge = one("[data-send]");
-	if (challenge) challenge.submit();
+	// Who comes back from the bank's page without an answer decides what to do next.
+	const came = performance.getEntriesByType("navigation")[0]?.type === "navigate" && location.hash === "";
+	if (challenge && came) challenge.submit();
 })();

@@ -207,8 +207,13 @@ type Rebind struct {
 
 // Remember changes nothing: its outcome is the reply that Render makes, kept under the instruction's key. It
 // is for what is decided outside of here and must have one effect per key: the reply names the record that is
-// to be made, and whoever asks again is told the same name.
+// to be made, and whoever asks again is told the same name. Its status must be StatusElsewhere, since the
+// books say nothing of the effect.
 type Remember struct{}
+
+// StatusElsewhere is the status of a kept reply whose effect is not in the books; verification looks there
+// for that of every 2xx.
+const StatusElsewhere = 303
 
 func (Authorize) command()    {}
 func (Capture) command()      {}

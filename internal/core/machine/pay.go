@@ -63,8 +63,8 @@ type Authenticated struct {
 	ECI     string // electronic commerce indicator
 }
 
-// Abandon fails a payment whose payer never came back from 3-D Secure, or (Early) has left it for good. The
-// Attempt names no operation.
+// Abandon fails a payment whose payer never came back from 3-D Secure, or rejects one whose payer has given
+// it up (Early). The Attempt names no operation.
 type Abandon struct {
 	Attempt
 	Early bool

@@ -75,8 +75,10 @@ func begin(s *State, at Stamp, in Instruction, c BeginPayment) Outcome {
 			f.OrderReference = l.OrderReference
 		}
 	}
+	var initial payment.Payment
 	if f.Recurring.Type == payment.Unscheduled {
-		initial, ok := s.Payments[f.Parent]
+		var ok bool
+		initial, ok = s.Payments[f.Parent]
 		if !ok || initial.Merchant != f.Merchant {
 			return Outcome{Reason: reject.PaymentNotFound}
 		}
@@ -87,6 +89,9 @@ func begin(s *State, at Stamp, in Instruction, c BeginPayment) Outcome {
 	change, no := payment.Begin(f, c.Operation, c.Authenticate, at.At)
 	if no == "" && l.ID != "" {
 		s.putLink(l)
+	}
+	if no == "" && initial.ID != "" {
+		change = change.Recur(initial)
 	}
 	return s.finishPayment(in, payment.Payment{}, change, no)
 }

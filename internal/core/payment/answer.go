@@ -91,7 +91,7 @@ func (p Payment) authorized(o Operation, initial Payment, a Answer, at int64) Ch
 		c := p.end(stage, why, at)
 		o.Sequence = c.Payment.Sequence
 		c.Operation = o
-		return c
+		return c.unrecur(initial)
 	}
 	p.Stage, p.Authorized, p.AuthedAt = Approved, o.Amount, at
 	if p.Authorized > 0 {

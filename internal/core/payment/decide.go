@@ -104,7 +104,7 @@ func Begin(f Facts, operation string, authenticate bool, at int64) (Change, reje
 }
 
 // Series says whether a payment may follow initial, the first one of its series, now: MandateNotFound,
-// MandateExpired, or MandateNotDue when the last one was too short a time ago.
+// MandateExpired, or MandateNotDue when the last one was too short a time ago, or is under way.
 func Series(initial Payment, at int64) reject.Reason {
 	r := initial.Recurring
 	switch {
@@ -116,6 +116,27 @@ func Series(initial Payment, at int64) reject.Reason {
 		return reject.MandateNotDue
 	}
 	return ""
+}
+
+// Recur completes the change that begins a payment which follows initial. The time for the next one counts
+// from now, or two that are begun at once, or one beside one whose outcome is not known, would both be taken;
+// where this one comes to nothing it counts again from what it did before, which the payment keeps for that.
+func (c Change) Recur(initial Payment) Change {
+	if initial.Recurring.Frequency > 0 {
+		c.Payment.RecurredAt = initial.RecurredAt
+		initial.RecurredAt = max(initial.RecurredAt, c.Payment.CreatedAt)
+		c.Other = initial
+	}
+	return c
+}
+
+// unrecur takes Recur back, unless a later one counts.
+func (c Change) unrecur(initial Payment) Change {
+	if initial.Recurring.Frequency > 0 && initial.RecurredAt == c.Payment.CreatedAt {
+		initial.RecurredAt = c.Payment.RecurredAt
+		c.Other = initial
+	}
+	return c
 }
 
 // Verdict is what 3-D Secure said of the payer.
@@ -149,8 +170,9 @@ func Authenticated(p Payment, v Verdict, eci, operation string, at int64) (Chang
 	panic("payment: an unknown verdict")
 }
 
-// Abandon fails a payment whose payer never came back from 3-D Secure, or (early) has left it for good. It
-// changes nothing before the time for it, nor once the payer came back: TransactionPending, AlreadyDecided.
+// Abandon ends a payment without its 3-D Secure: it failed when the payer never came back, and is rejected,
+// as after any no of the payer's, when the payer has given it up (early). It changes nothing before the time
+// for it, nor once the payer came back: TransactionPending, AlreadyDecided.
 func Abandon(p Payment, early bool, at int64) (Change, reject.Reason) {
 	at = p.notBefore(at)
 	switch {
@@ -160,6 +182,9 @@ func Abandon(p Payment, early bool, at int64) (Change, reject.Reason) {
 		return Change{}, reject.TransactionPending
 	}
 	p.AuthenticateBy = 0
+	if early {
+		return p.end(Rejected, reject.AuthenticationCancelled, at), ""
+	}
 	return p.end(Failed, reject.AuthenticationAbandoned, at), ""
 }
 

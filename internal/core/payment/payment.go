@@ -138,7 +138,7 @@ type Payment struct {
 
 	AuthenticateBy int64 // when 3-D Secure is given up; 0 when it is over
 	ClearAt        int64 // when it is captured by itself; 0 for never
-	RecurredAt     int64 // of a first one: when the last of its series was authorized
+	RecurredAt     int64 // of a first one: when the last of its series was authorized, or begun; see Recur
 
 	Sequence                           int64 // of its last record
 	CreatedAt, UpdatedAt               int64

@@ -153,6 +153,7 @@ const (
 	CardDeclined              Reason = "card_declined"
 	AuthenticationFailed      Reason = "authentication_failed"
 	AuthenticationAbandoned   Reason = "authentication_abandoned"
+	AuthenticationCancelled   Reason = "authentication_cancelled"
 	AuthenticationUnavailable Reason = "authentication_unavailable"
 	AcquirerUnavailable       Reason = "acquirer_unavailable"
 	RefundFailed              Reason = "refund_failed"
@@ -296,6 +297,7 @@ var table = []Row{
 	{CardDeclined, Unpaid, "The bank declined."},
 	{AuthenticationFailed, Unpaid, "The payer was not authenticated."},
 	{AuthenticationAbandoned, Unpaid, "The payer did not finish 3-D Secure in time."},
+	{AuthenticationCancelled, Unpaid, "The payer gave up 3-D Secure, such as to pay another way."},
 	{AuthenticationUnavailable, Unpaid, "3-D Secure did not work."},
 	{AcquirerUnavailable, Unpaid, "The acquirer could not be reached; nothing was done."},
 	{RefundFailed, Unpaid, "The refund was accepted and failed later; the money is the merchant's again."},

@@ -235,7 +235,7 @@ const style = `
 font:17px/1.5 system-ui,sans-serif}
 main{max-width:26rem;margin:0 auto;padding:16px}h1{font-size:21px;line-height:1.2;margin:0 0 12px}
 .bank{color:var(--soft);font-size:13px;margin:0 0 16px}.amount{font-size:28px;font-weight:600;line-height:1.2;
-font-variant-numeric:tabular-nums;margin:0}
+font-variant-numeric:tabular-nums;margin:0;overflow-wrap:anywhere}
 p{margin:0 0 12px}fieldset{border:0;margin:0 0 16px;padding:0}legend,label.top{font-weight:600;padding:0;
 display:block}.hint{color:var(--soft);font-size:15px;margin:0 0 8px}.wrong{color:var(--bad);font-weight:600}
 input[type=text]{font:inherit;width:100%;min-height:44px;padding:8px 12px;border:1px solid var(--line);

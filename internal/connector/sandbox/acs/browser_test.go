@@ -1,27 +1,18 @@
 package acs_test
 
 import (
-	"bytes"
-	"context"
 	"html/template"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
 	"plexy/internal/connector"
 	"plexy/internal/connector/sandbox/acs"
+	"plexy/internal/pagetest"
 )
-
-// browserLimit bounds one test in the browser; nothing in it waits for a time to pass.
-const browserLimit = time.Minute
 
 // shopPage posts a step's form into its frame, or in its own window, as shops do.
 var shopPage = template.Must(template.New("").Parse(`<!doctype html><title>shop</title>
@@ -59,34 +50,6 @@ func shop(t *testing.T, step *connector.Step, framed bool) (*httptest.Server, ch
 	return server, told
 }
 
-// tab starts a browser of its own with one tab.
-func tab(t *testing.T) context.Context {
-	t.Helper()
-	browser := ""
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if path, err := exec.LookPath(name); err == nil && browser == "" {
-			browser = path
-		}
-	}
-	if browser == "" && os.Getenv("CI") != "" {
-		t.Fatal("there is no Chromium; make test installs it as root on Debian")
-	}
-	if browser == "" {
-		t.Skip("there is no Chromium; install the package chromium to test the pages in a browser")
-	}
-	limited, cancel := context.WithTimeout(context.Background(), browserLimit)
-	t.Cleanup(cancel)
-	allocator, end := chromedp.NewExecAllocator(limited, chromedp.ExecPath(browser),
-		chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
-		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("disable-sync", true), chromedp.Flag("disable-dev-shm-usage", true),
-		chromedp.Flag("lang", "en"), chromedp.UserDataDir(t.TempDir()))
-	t.Cleanup(end)
-	ctx, closed := chromedp.NewContext(allocator, chromedp.WithErrorf(func(string, ...any) {}))
-	t.Cleanup(closed)
-	return ctx
-}
-
 // TestInABrowser: a challenge in a frame of another site and in a window of its own, by keyboard only, and
 // the method's page in a frame.
 func TestInABrowser(t *testing.T) {
@@ -109,58 +72,32 @@ func TestInABrowser(t *testing.T) {
 			r := newRig(t, bank.URL, server.URL)
 			pages.Bank = r.bank
 			step = r.start(c.digits)
-			ctx := tab(t)
-			try := func(actions ...chromedp.Action[chromedp.Void]) {
-				t.Helper()
-				if err := chromedp.Do(ctx, actions...); err != nil {
-					t.Fatal(err)
-				}
-			}
-			try(chromedp.Navigate(server.URL + "/pay"))
+			tab := pagetest.Open(t)
+			tab.Do(chromedp.Navigate(server.URL + "/pay"))
 			if step.Kind == connector.Challenge {
 				ready := "document.title === 'framed'"
 				if !c.framed {
 					ready = "document.activeElement.id === 'code'"
 				}
-				wait(t, ctx, ready)
+				tab.Until(ready)
 				if c.framed {
-					try(chromedp.KeyEvent(kb.Tab)) // into the frame: the first thing in it is the field
+					tab.Do(chromedp.KeyEvent(kb.Tab)) // into the frame: the first thing in it is the field
 				}
-				shot(t, ctx, c.name)
-				try(chromedp.KeyEvent("555"), chromedp.KeyEvent(kb.Enter))
+				tab.Do(chromedp.KeyEvent("555"), chromedp.KeyEvent(kb.Enter))
 			}
 			select {
 			case brought := <-told:
 				settle(t, r, step, brought)
-			case <-ctx.Done():
+			case <-tab.Ctx.Done():
 				t.Fatal("the browser never came back to the shop")
 			}
 		})
 	}
 }
 
-// wait waits until an expression is true on the page.
-func wait(t *testing.T, ctx context.Context, expression string) {
-	t.Helper()
-	_, err := chromedp.Run(ctx, chromedp.Poll[bool](expression))
-	for range 4 { // the browser may still be putting the new page in the old one's place
-		if err == nil || !strings.Contains(err.Error(), "Cannot find context") {
-			break
-		}
-		_, err = chromedp.Run(ctx, chromedp.Poll[bool](expression))
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// TestEverybodyCanUseIt: axe-core finds nothing on any screen.
+// TestEverybodyCanUseIt: every screen, in every window and colour.
 func TestEverybodyCanUseIt(t *testing.T) {
-	axe, err := os.ReadFile("../../../walletpage/testdata/axe/axe.min.js")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx := tab(t)
+	tab := pagetest.Open(t)
 	for _, digits := range []string{
 		"4111111111111111", "4200000000000000", "4640170131116658", "5283901669012672", "5440382741349178",
 	} {
@@ -174,26 +111,9 @@ func TestEverybodyCanUseIt(t *testing.T) {
 		r := newRig(t, bank.URL, server.URL)
 		pages.Bank = r.bank
 		step = r.start(digits)
-		if err := chromedp.Do(ctx, chromedp.Navigate(server.URL+"/pay")); err != nil {
-			t.Fatal(err)
-		}
-		wait(t, ctx, "document.title.startsWith('Confirm')")
-		type violation struct {
-			ID    string `json:"id"`
-			Nodes []struct {
-				HTML string `json:"html"`
-				Why  string `json:"failureSummary"`
-			} `json:"nodes"`
-		}
-		found, err := chromedp.Run(ctx, chromedp.Evaluate[struct {
-			Rules      int         `json:"rules"`
-			Violations []violation `json:"violations"`
-		}](string(axe)+";axe.run().then(r => ({rules: r.passes.length, violations: r.violations}))",
-			chromedp.EvalAwaitPromise))
-		if err != nil || found.Rules < 10 || len(found.Violations) > 0 {
-			t.Errorf("%s: %d rules, %v, %+v", digits, found.Rules, err, found.Violations)
-		}
-		shot(t, ctx, digits)
+		tab.Do(chromedp.Navigate(server.URL + "/pay"))
+		tab.Until("document.title.startsWith('Confirm')")
+		tab.EveryView(digits)
 	}
 }
 
@@ -209,17 +129,5 @@ func settle(t *testing.T, r rig, step connector.Step, brought string) {
 	p := r.bank.Continue(t.Context(), step.Session, connector.Return{CRes: brought}).Proof
 	if p.Status != connector.Authenticated || p.ECI != "05" {
 		t.Errorf("%+v", p)
-	}
-}
-
-// shot keeps a picture for a person to look at.
-func shot(t *testing.T, ctx context.Context, name string) {
-	t.Helper()
-	picture, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
-	if err != nil || !bytes.HasPrefix(picture, []byte("\x89PNG")) {
-		t.Fatalf("a picture of %d bytes, %v", len(picture), err)
-	}
-	if err := os.WriteFile(filepath.Join(t.ArtifactDir(), name+".png"), picture, 0o600); err != nil {
-		t.Fatal(err)
 	}
 }
