@@ -73,8 +73,6 @@ func (c *cli) merchantSet(reason *string) *cobra.Command {
 
   hold_expiry      how long a hold lives, such as 168h or 7d
   approval_expiry  how long a wallet's owner may take to approve, such as 10m
-  clearing_auto    when a card payment with automatic clearing is captured by itself, such as 1h, to 720h
-  clearing_manual  when one without is, such as 5d: captured or cancelled before, it is left out
   order_reference  allow or reject a second transaction with the same one
   fault            in a sandbox: none, or what goes wrong, such as lost_answer or capture:slow=5
   clearing_auto    when a card payment with automatic clearing is captured by itself: 0s to 720h, such as 1h
