@@ -92,6 +92,50 @@ func TestDoctorNamesWhatIsUnsafe(t *testing.T) {
 	}
 }
 
+// TestDoctorOnCardPayments: what would hurt, and what is as it should be.
+func TestDoctorOnCardPayments(t *testing.T) {
+	r := newRig(t)
+	r.do("merchant", "create", "--name", "Shop", "--environment", "production")
+	key := filepath.Join(t.TempDir(), "host.key")
+	if err := os.WriteFile(key, []byte("no key"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	host := "iso8583_addresses: 10.0.0.7:5000\niso8583_acquirer: \"1\"\n"
+	linked := host + "acquirer: iso8583\niso8583_merchant: M\niso8583_terminal: T\n"
+	for _, c := range []struct {
+		settings string
+		unsafe   []string
+		advice   string
+	}{
+		{"", nil, "acquirer"},
+		{linked + "public_url: https://pay.example\n", nil, "iso8583_tls"},
+		{linked, []string{"public_url"}, ""},
+		{linked + "public_url: https://pay.example\niso8583_timeout: 60s\n", nil, "iso8583_timeout"},
+		{host + "acquirer: iso8583\npublic_url: https://pay.example\n", []string{"acquirer"}, ""},
+		{"acquirer: sandbox\nenvironment: production\n", []string{"acquirer"}, ""},
+		{host + "iso8583_tls: \"on\"\niso8583_tls_certificate_file: " + key + "\niso8583_tls_key_file: " + key,
+			[]string{"iso8583_tls"}, ""},
+		{"direct_padding: pkcs1v15\n", nil, "direct_padding"},
+		{"webhook_proxy_credentials: a:b\n", []string{"webhook_proxy"}, ""},
+		{"webhook_proxy: http://203.0.113.7:3128\nwebhook_proxy_credentials: a:b\n", []string{"webhook_proxy"}, ""},
+		{"webhook_proxy: http://10.0.0.7:3128\nwebhook_proxy_credentials: a:b\n", nil, ""},
+		{"webhook_networks: 10.1.0.0/16\n", nil, "webhook_networks"},
+		{"webhook_networks: 0.0.0.0/0\n", []string{"webhook_networks"}, ""},
+	} {
+		file := filepath.Join(t.TempDir(), "plexy.yaml")
+		if err := os.WriteFile(file, []byte("log_level: warn\n"+c.settings), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		unsafe, all := r.diagnosis("--config", file)
+		advised := c.advice == "" || slices.ContainsFunc(all.Checks, func(found app.Check) bool {
+			return found.Name == c.advice && found.Verdict == app.Advice
+		})
+		if !slices.Equal(unsafe, c.unsafe) || !advised {
+			t.Errorf("with %q unsafe is %v, want %v; %+v", c.settings, unsafe, c.unsafe, all.Checks)
+		}
+	}
+}
+
 func TestDoctorOnASandbox(t *testing.T) {
 	onBoth(t, func(t *testing.T, r *rig) {
 		r.do("merchant", "create", "--name", "Shop")

@@ -13,7 +13,10 @@ func (c *cli) explain() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain ID",
 		Short: "Tell the story of a transaction: requests, changes, entries, events and who was told",
-		Args:  exactly("ID"),
+		Long: `Tell the story of a wallet transaction (wt_…) or of a card payment or refund: requests, changes,
+entries, events and who was told, and of a card payment what its acquirer was asked for. It ends with whether
+all of it is there and adds up.`,
+		Args: exactly("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.with(cmd, false, func(a *app.App) error {
 				s, err := a.Explain(cmd.Context(), args[0])
@@ -29,7 +32,7 @@ func (c *cli) explain() *cobra.Command {
 }
 
 func printStory(w io.Writer, s app.Story) {
-	fmt.Fprintf(w, "%s of %s is %s\n", s.TransactionID, s.MerchantID, s.State)
+	fmt.Fprintf(w, "%s%s of %s is %s\n", s.TransactionID, s.PaymentID, s.MerchantID, s.State)
 	for _, t := range s.Steps {
 		fmt.Fprintf(w, "%d\t%s\t%s %d %s\t%s → %s\n", t.Sequence, t.At, t.Type, t.Amount, t.Currency, t.From, t.To)
 		fmt.Fprintf(w, "\trequest\t%s\tkey %s, idempotency key %s\n", t.RequestID, t.APIKeyID, t.IdempotencyKey)
@@ -44,6 +47,9 @@ func printStory(w io.Writer, s app.Story) {
 				fmt.Fprintf(w, "\t\t%s\t%d in %d ms %s\n", a.At, a.Status, a.Millis, a.Error)
 			}
 		}
+	}
+	for _, o := range s.Operations {
+		fmt.Fprintf(w, "asked\t%s\t%s %d\t%s\n", o.CreatedAt, o.Operation, o.Amount, operationState(o))
 	}
 	if s.AddsUp {
 		fmt.Fprintln(w, "it is whole and adds up")

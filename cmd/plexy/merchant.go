@@ -68,7 +68,7 @@ func (c *cli) merchant() *cobra.Command {
 func (c *cli) merchantSet(reason *string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "set ID NAME=VALUE...",
-		Short: "Change settings: hold_expiry, approval_expiry, order_reference, fault, contact_email",
+		Short: "Change settings: hold_expiry, clearing_auto, clearing_manual, fault, contact_email and more",
 		Long: `Change settings of a merchant:
 
   hold_expiry      how long a hold lives, such as 168h or 7d

@@ -102,9 +102,11 @@ func (a *Acquiring) settle(
 	said = a.whole(ctx, p, o, said)
 	ctx, cancel := context.WithTimeout(ctx, writeLimit)
 	defer cancel()
-	var command machine.Command = machine.PutOff{Attempt: attempt(p, o)}
+	var command machine.Command = machine.PutOff{Attempt: machine.AttemptOf(p, o)}
 	if said.Outcome.Final() {
-		command = machine.RecordAnswer{Attempt: attempt(p, o), Answer: answerOf(said), Audit: "aud_" + a.o.NewID()}
+		command = machine.RecordAnswer{
+			Attempt: machine.AttemptOf(p, o), Answer: answerOf(said), Audit: "aud_" + a.o.NewID(),
+		}
 	} else if said.Note != "" {
 		a.o.Log.Warn("the outcome is not known", slog.String("operation", o.ID),
 			slog.String("verb", string(o.Verb)), slog.String("outcome", said.Outcome.String()),
@@ -126,18 +128,6 @@ func (a *Acquiring) settle(
 			slog.String("outcome", said.Outcome.String()))
 	}
 	return *out.Pay, nil
-}
-
-// attempt names everything that the answer to an operation may change.
-func attempt(p payment.Payment, o payment.Operation) machine.Attempt {
-	at := machine.Attempt{Payment: p.ID, Operation: o.ID, Other: o.Refund}
-	if o.Verb == payment.Authorize {
-		at.Link = p.Link
-		if p.Recurring.Type == payment.Unscheduled {
-			at.Other = p.Parent
-		}
-	}
-	return at
 }
 
 // answerOf says a final answer in the core's words.

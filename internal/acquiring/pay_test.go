@@ -92,7 +92,7 @@ func TestFaults(t *testing.T) {
 	faults := []string{
 		"not_sent", "lost_answer", "slow=1", "duplicated", "out_of_order", "error_500", "error_503",
 	}
-	stores(t, func(t *testing.T, r *rig) {
+	everywhere(t, func(t *testing.T, r *rig) {
 		for _, fault := range faults {
 			for _, call := range []string{"authorize", "capture", "cancel", "refund"} {
 				r.TB = t

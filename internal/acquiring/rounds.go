@@ -60,7 +60,7 @@ func (a *Acquiring) AskDue(ctx context.Context) error {
 	return round(ctx, a.o.Keeper.DueOperations, a.o.Clock.Now(),
 		func(ctx context.Context, asked storage.Asked) (bool, error) {
 			out, err := a.submit(ctx, asked.Payment.ID, machine.Instruction{Command: machine.PutOff{
-				Attempt: attempt(asked.Payment, asked.Operation), Claim: true, Seen: asked.Operation.Checks,
+				Attempt: machine.AttemptOf(asked.Payment, asked.Operation), Claim: true, Seen: asked.Operation.Checks,
 			}})
 			if err != nil || out.Reason != "" {
 				return false, err

@@ -179,30 +179,44 @@ func (s *Server) startPayments(ctx context.Context, t *tasks) {
 			s.bank.CallBack(ctx)
 			return nil
 		})
+		s.every(ctx, t, "sweep what the sandbox's bank remembers", sweepEvery, s.sweepBank)
 	}
-	if s.app.Config.MetricsListen != "" {
-		s.every(ctx, t, "measure what is unknown", unknownEvery, s.measureUnknown)
-	}
+	s.every(ctx, t, "measure what is unknown", unknownEvery, s.measureUnknown())
 }
 
-// measureUnknown publishes size and age of the queue of unknown operations, and alarms about those that only
-// a person can help: the acquirer was asked for five days.
-func (s *Server) measureUnknown(ctx context.Context) error {
-	all, err := s.app.Storage.UnknownOperations(ctx, unknownMost)
-	if err != nil {
-		return fmt.Errorf("measure what is unknown: %w", err)
-	}
-	oldest, left := int64(0), 0
-	for _, u := range all {
-		oldest = max(oldest, s.app.clock.Now()-u.Operation.UnknownSince)
-		if u.Operation.NextCheckAt == 0 {
-			left++
+// sweepBank lets the sandbox's bank forget what nothing can come of any more.
+func (s *Server) sweepBank(ctx context.Context) error {
+	keep := (time.Duration(s.app.Config.KeepSandboxBank) * 24 * time.Hour).Microseconds()
+	return inBatches(func() (int, error) {
+		return s.app.Storage.SweepBank(ctx, s.app.clock.Now()-keep, sweepBatch)
+	})
+}
+
+// measureUnknown publishes size and age of the queue of unknown operations, and alarms once about each that
+// only a person can help: the acquirer was asked for five days.
+func (s *Server) measureUnknown() func(context.Context) error {
+	told := map[string]bool{}
+	return func(ctx context.Context) error {
+		all, err := s.app.Storage.UnknownOperations(ctx, unknownMost)
+		if err != nil {
+			return fmt.Errorf("measure what is unknown: %w", err)
 		}
+		oldest, news, left := int64(0), 0, map[string]bool{}
+		for _, u := range all {
+			oldest = max(oldest, s.app.clock.Now()-u.Operation.UnknownSince)
+			if id := u.Operation.ID; u.Operation.NextCheckAt == 0 {
+				left[id] = true
+				if !told[id] {
+					news++
+				}
+			}
+		}
+		told = left
+		s.metrics.Unknown(len(all), time.Duration(oldest)*time.Microsecond)
+		if news > 0 {
+			s.log.Logger().Error("payments wait for a person: plexy payments unknown",
+				slog.String("alarm", "acquirer"), slog.Int("operations", len(left)))
+		}
+		return nil
 	}
-	s.metrics.Unknown(len(all), time.Duration(oldest)*time.Microsecond)
-	if left > 0 {
-		s.log.Logger().Error("payments wait for a person: plexy payments unknown", slog.String("alarm", "acquirer"),
-			slog.Int("operations", left))
-	}
-	return nil
 }

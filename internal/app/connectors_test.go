@@ -19,6 +19,7 @@ import (
 	"plexy/internal/core/money"
 	"plexy/internal/core/payment"
 	"plexy/internal/core/reject"
+	"plexy/internal/storage"
 )
 
 func started(t *testing.T, cfg config.Config) *Server {
@@ -105,7 +106,7 @@ func TestASandboxTakesCards(t *testing.T) {
 		queue[0].TransactionID != paid.Payment.ID || queue[0].Amount != 1_000 || queue[0].Operation != "authorize" {
 		t.Errorf("the queue is %+v, %v", queue, err)
 	}
-	if err := s.measureUnknown(ctx); err != nil {
+	if err := s.measureUnknown()(ctx); err != nil {
 		t.Error(err)
 	}
 	shown, err := s.app.CardPayment(ctx, paid.Payment.ID)
@@ -199,5 +200,77 @@ func TestAnAcquirersHost(t *testing.T) {
 	}
 	if books := h.Books(); len(books.Authorizations) != 1 {
 		t.Errorf("the host has %+v", books)
+	}
+}
+
+// TestTheBankForgets what is over after its time, and nothing that can still be given back.
+func TestTheBankForgets(t *testing.T) {
+	s := started(t, settingsOf(t, t.TempDir(), ""))
+	ctx := t.Context()
+	m, err := s.app.CreateMerchant(ctx, "Arai", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pay := func(kind payment.Kind, amount int64) payment.Payment {
+		t.Helper()
+		r := cardRequest(t, m.MerchantID, "4242424242424242")
+		r.SkipThreeDS, r.Facts.Kind, r.Facts.Amount = true, kind, amount
+		paid, err := s.acquiring.Pay(ctx, r)
+		if err != nil || paid.Reason != "" {
+			t.Fatalf("%+v, %v", paid, err)
+		}
+		return paid.Payment
+	}
+	declined, charged := pay(payment.Auth, 20_510), pay(payment.Sale, 1_000)
+	if declined.Status() != payment.StatusRejected || charged.Status() != payment.StatusCharged {
+		t.Fatalf("%s and %s", declined.Status(), charged.Status())
+	}
+	remembers := func(p payment.Payment) bool {
+		t.Helper()
+		all, err := s.app.Storage.OperationsOf(ctx, p.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = s.app.Storage.BankRow(ctx, all[0].ID)
+		if err != nil && !errors.Is(err, storage.ErrNotFound) {
+			t.Fatal(err)
+		}
+		return err == nil
+	}
+	back := func(amount int64) {
+		t.Helper()
+		done, err := s.acquiring.Refund(ctx, acquiring.Modification{
+			Merchant: m.MerchantID, Payment: charged.ID, Amount: amount,
+		})
+		if err != nil || done.Reason != "" || done.Refund.Stage != payment.Approved {
+			t.Fatalf("%+v, %v", done, err)
+		}
+	}
+	later := func(days time.Duration, wantDeclined, wantCharged bool) {
+		t.Helper()
+		if _, err := s.app.SetTestClock(ctx, clock.Change{Advance: days * 24 * time.Hour}, ""); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.sweepBank(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if remembers(declined) != wantDeclined || remembers(charged) != wantCharged {
+			t.Errorf("after %d more days the bank remembers: declined %v, charged %v", days, remembers(declined),
+				remembers(charged))
+		}
+	}
+	later(89, true, true)
+	later(2, false, true)
+	back(400)
+	later(91, false, true)
+	back(600)
+	later(89, false, true)
+	later(2, false, false)
+}
+
+// TestTheLinkWaitsNoLongerThanACall may: a longer time-out is refused at the start, by its own bound.
+func TestTheLinkWaitsNoLongerThanACall(t *testing.T) {
+	if config.MaxISO8583Timeout != acquiring.CallLimit {
+		t.Errorf("the setting may be %s, and a call takes %s", config.MaxISO8583Timeout, acquiring.CallLimit)
 	}
 }

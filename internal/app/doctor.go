@@ -60,6 +60,7 @@ func (a *App) Diagnose(ctx context.Context, exam Exam) (Diagnosis, error) {
 	d.files()
 	d.addresses()
 	d.rate()
+	d.payments()
 	if err := d.database(ctx); err != nil {
 		return Diagnosis{}, err
 	}

@@ -12,12 +12,15 @@ import (
 
 // Story is the story of a transaction as staff read it.
 type Story struct {
-	TransactionID string `json:"walletTransactionId"`
+	TransactionID string `json:"walletTransactionId,omitempty"`
+	PaymentID     string `json:"transactionId,omitempty"` // of a card payment, instead
 	MerchantID    string `json:"merchantId"`
 	State         string `json:"state"`
 	AddsUp        bool   `json:"addsUp"`
 	Trouble       string `json:"trouble,omitempty"` // why it does not
 	Steps         []Step `json:"steps"`
+	// Operations are what the acquirer of a card payment was asked for.
+	Operations []CardOperation `json:"operations,omitempty"`
 }
 
 // Step is one change. Amounts are minor units.
@@ -55,8 +58,11 @@ type Telling struct {
 	Delivery
 }
 
-// Explain tells the story of a transaction of any merchant.
+// Explain tells the story of a transaction, or of a card payment, of any merchant.
 func (a *App) Explain(ctx context.Context, transaction string) (Story, error) {
+	if id.IsUUID(transaction) {
+		return a.explainPayment(ctx, transaction)
+	}
 	merchant, err := a.merchantOf(ctx, transaction)
 	if err != nil {
 		return Story{}, err
@@ -73,6 +79,38 @@ func (a *App) Explain(ctx context.Context, transaction string) (Story, error) {
 	}
 	for i := range s.Steps {
 		v.Steps = append(v.Steps, stepView(&s.Steps[i]))
+	}
+	return v, nil
+}
+
+func (a *App) explainPayment(ctx context.Context, transaction string) (Story, error) {
+	p, err := a.Storage.AnyPayment(ctx, transaction)
+	if errors.Is(err, storage.ErrNotFound) {
+		return Story{}, fmt.Errorf("%w: there is no transaction %q", ErrRefused, transaction)
+	}
+	if err != nil {
+		return Story{}, fmt.Errorf("read a payment: %w", err)
+	}
+	s, err := explain.OfPayment(ctx, a.Storage, p.Merchant, p.ID)
+	if err != nil {
+		return Story{}, fmt.Errorf("read the story of a payment: %w", err)
+	}
+	v := Story{
+		PaymentID: p.ID, MerchantID: p.Merchant, State: string(s.Payment.Status()), AddsUp: true, Steps: []Step{},
+	}
+	if err := s.Check(false); err != nil {
+		v.AddsUp, v.Trouble = false, err.Error()
+	}
+	for i := range s.Steps {
+		step := stepView(&s.Steps[i])
+		if o, ok := s.OperationOf(s.Steps[i]); ok {
+			step.RequestID, step.APIKeyID, step.IdempotencyKey =
+				o.Origin.RequestID, o.Origin.APIKeyID, o.Origin.IdempotencyKey
+		}
+		v.Steps = append(v.Steps, step)
+	}
+	for _, o := range s.Operations {
+		v.Operations = append(v.Operations, cardOperation(o))
 	}
 	return v, nil
 }

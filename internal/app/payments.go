@@ -23,26 +23,52 @@ type UnknownOperation struct {
 	AgeSeconds    int64  `json:"ageSeconds"`
 	Checks        int64  `json:"checks"`                // how often it was asked after
 	NextCheckAt   string `json:"nextCheckAt,omitempty"` // "" when it is left to a person
+	// State is sent, or what a difference counts as: approved, declined or failed.
+	State          string `json:"state"`
+	ByHand         bool   `json:"byHand,omitempty"`         // a person settled it
+	Contradictions int64  `json:"contradictions,omitempty"` // answers that were not believed
+	UpdatedAt      string `json:"updatedAt"`
 }
 
-// UnknownOperations are the operations whose outcome is not known, the oldest first, at most 1000.
+// UnknownOperations are the operations whose outcome is not known, the oldest first, and after them the
+// differences of the last 30 days, the newest first: operations that are settled and of which the acquirer
+// said something else as well. At most 1000 of each.
 func (a *App) UnknownOperations(ctx context.Context) ([]UnknownOperation, error) {
 	found, err := a.Storage.UnknownOperations(ctx, unknownMost)
 	if err != nil {
 		return nil, fmt.Errorf("read what is unknown: %w", err)
 	}
+	since := a.clock.Now() - differencesFor.Microseconds()
+	differences, err := a.Storage.ContradictedOperations(ctx, since, unknownMost)
+	if err != nil {
+		return nil, fmt.Errorf("read what was contradicted: %w", err)
+	}
 	all := []UnknownOperation{}
 	for _, u := range found {
-		o := u.Operation
-		all = append(all, UnknownOperation{
-			OperationID: o.ID, TransactionID: u.Payment.ID, MerchantID: u.Payment.Merchant,
-			Acquirer: u.Payment.Connector, Operation: string(o.Verb), Amount: o.Amount,
-			Currency: string(u.Payment.Currency), Since: moment(o.UnknownSince),
-			AgeSeconds: max(0, a.clock.Now()-o.UnknownSince) / 1_000_000, Checks: o.Checks,
-			NextCheckAt: moment(o.NextCheckAt),
-		})
+		all = append(all, a.unknownOperation(u))
+	}
+	for _, d := range differences {
+		if !d.Operation.Unknown {
+			all = append(all, a.unknownOperation(d))
+		}
 	}
 	return all, nil
+}
+
+func (a *App) unknownOperation(u storage.Asked) UnknownOperation {
+	o := u.Operation
+	since := o.UnknownSince
+	if since == 0 {
+		since = o.CreatedAt
+	}
+	return UnknownOperation{
+		OperationID: o.ID, TransactionID: u.Payment.ID, MerchantID: u.Payment.Merchant,
+		Acquirer: u.Payment.Connector, Operation: string(o.Verb), Amount: o.Amount,
+		Currency: string(u.Payment.Currency), Since: moment(since),
+		AgeSeconds: max(0, a.clock.Now()-since) / 1_000_000, Checks: o.Checks,
+		NextCheckAt: moment(o.NextCheckAt), State: string(o.State), ByHand: o.ByHand,
+		Contradictions: o.Contradictions, UpdatedAt: moment(o.UpdatedAt),
+	}
 }
 
 // moment is a time in RFC 3339, "" for none.
@@ -91,6 +117,7 @@ type CardOperation struct {
 	Checks         int64  `json:"checks,omitempty"`
 	NextCheckAt    string `json:"nextCheckAt,omitempty"`
 	Contradictions int64  `json:"contradictions,omitempty"`
+	ByHand         bool   `json:"byHand,omitempty"` // a person settled it
 	ResponseCode   string `json:"responseCode,omitempty"`
 	RRN            string `json:"rrn,omitempty"`
 	RequestID      string `json:"requestId,omitempty"`
@@ -129,7 +156,7 @@ func cardOperation(o payment.Operation) CardOperation {
 	return CardOperation{
 		OperationID: o.ID, Operation: string(o.Verb), RefundID: o.Refund, Amount: o.Amount, State: string(o.State),
 		Unknown: o.Unknown, Checks: o.Checks, NextCheckAt: moment(o.NextCheckAt),
-		Contradictions: o.Contradictions, ResponseCode: o.Code, RRN: o.RRN, RequestID: o.Origin.RequestID,
-		CreatedAt: moment(o.CreatedAt), UpdatedAt: moment(o.UpdatedAt),
+		Contradictions: o.Contradictions, ByHand: o.ByHand, ResponseCode: o.Code, RRN: o.RRN,
+		RequestID: o.Origin.RequestID, CreatedAt: moment(o.CreatedAt), UpdatedAt: moment(o.UpdatedAt),
 	}
 }

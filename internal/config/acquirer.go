@@ -26,6 +26,10 @@ type ISO8583 struct {
 	TLSAuthorityFile, TLSCertificateFile, TLSKeyFile string
 }
 
+// MaxISO8583Timeout bounds ISO8583.Timeout: any call to an acquirer is given up after it, so a longer time
+// would be none.
+const MaxISO8583Timeout = 90 * time.Second
+
 // acquirerSettings are about the links to acquirers.
 var acquirerSettings = []Setting{
 	{
@@ -60,8 +64,8 @@ var acquirerSettings = []Setting{
 		},
 		get: func(c Config) string { return strconv.Itoa(c.ISO8583.Connections) },
 	},
-	span("iso8583_timeout", "how long an answer of the acquirer's host may take, 1s to 2m",
-		func(c *Config) *time.Duration { return &c.ISO8583.Timeout }, time.Second, 2*time.Minute),
+	span("iso8583_timeout", "how long an answer of the acquirer's host may take, 1s to 90s",
+		func(c *Config) *time.Duration { return &c.ISO8583.Timeout }, time.Second, MaxISO8583Timeout),
 	span("iso8583_echo", "how often the acquirer's host is asked whether it is there, 5s to 10m",
 		func(c *Config) *time.Duration { return &c.ISO8583.Echo }, 5*time.Second, 10*time.Minute),
 	{
@@ -102,7 +106,7 @@ func span(name, usage string, field func(*Config) *time.Duration, least, most ti
 		set: func(c *Config, v string) error {
 			d, err := time.ParseDuration(v)
 			if err != nil || d < least || d > most {
-				return fmt.Errorf("must be a time from %s to %s, such as 30s", least, most)
+				return fmt.Errorf("must be a time from %s to %s (%.0f seconds), such as 30s", least, most, most.Seconds())
 			}
 			*field(c) = d
 			return nil

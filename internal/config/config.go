@@ -52,6 +52,8 @@ type Config struct {
 	KeepEvents time.Duration
 	// KeepDeliveries is for how many days finished deliveries and their attempts are kept.
 	KeepDeliveries int
+	// KeepSandboxBank is for how many days a sandbox's bank remembers what nothing can come of any more.
+	KeepSandboxBank int
 	// LogLevel is info, warn or error.
 	LogLevel string
 	// APIKey is a merchant's, for commands that use the API as a merchant does.
@@ -94,8 +96,9 @@ type Hooks struct {
 func Defaults() Config {
 	return Config{
 		Data: "./plexy-data", Listen: "127.0.0.1:8080", Environment: Sandbox, RateLimit: 1000,
-		KeepDeliveries: 30, LogLevel: "info", Acquirer: AcquirerNone, DirectPadding: PaddingOAEP,
-		Notify: Notify{GatewayBody: gatewayBody, GatewayHeader: "Authorization"},
+		KeepDeliveries: 30, KeepSandboxBank: 90, LogLevel: "info", Acquirer: AcquirerNone,
+		DirectPadding: PaddingOAEP,
+		Notify:        Notify{GatewayBody: gatewayBody, GatewayHeader: "Authorization"},
 		ISO8583: ISO8583{Connections: 2, Timeout: 30 * time.Second, Echo: time.Minute,
 			Zone: time.FixedZone("UTC+05:00", 5*60*60)},
 	}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 	"time"
 )
@@ -18,6 +19,9 @@ const (
 	PaddingOAEP  = "oaep"
 	PaddingPKCS1 = "pkcs1v15"
 )
+
+// leastBank is longer than an operation is asked after, in days.
+const leastBank = 7
 
 // maxLatency bounds what the pretend acquirer may take for an answer.
 const maxLatency = 10 * time.Second
@@ -47,6 +51,20 @@ var paymentSettings = []Setting{
 			return nil
 		},
 		get: func(c Config) string { return c.SandboxLatency.String() },
+	},
+	{
+		Name: "keep_sandbox_bank",
+		Usage: "days that the sandbox's bank remembers what nothing can come of any more, " +
+			strconv.Itoa(leastBank) + " to " + strconv.Itoa(maxKeep),
+		set: func(c *Config, v string) error {
+			n, err := strconv.Atoi(v)
+			if err != nil || n < leastBank || n > maxKeep {
+				return fmt.Errorf("must be a whole number from %d to %d", leastBank, maxKeep)
+			}
+			c.KeepSandboxBank = n
+			return nil
+		},
+		get: func(c Config) string { return strconv.Itoa(c.KeepSandboxBank) },
 	},
 	{
 		Name:  "direct_padding",

@@ -92,6 +92,17 @@ func (s *Step) tell(ctx context.Context, from Source, merchant string) error {
 	return nil
 }
 
+// attempted checks that every attempt at every delivery is there.
+func (s *Step) attempted() error {
+	for _, telling := range s.Told {
+		if n := len(telling.Attempts); n != telling.Delivery.Attempts {
+			return fmt.Errorf("delivery %s has %d attempts and counts %d", telling.Delivery.ID, n,
+				telling.Delivery.Attempts)
+		}
+	}
+	return nil
+}
+
 // Check returns why the story is not whole or does not add up, or nil. told says that every step must have
 // the number of its event by now.
 func (s Story) Check(told bool) error {
@@ -117,11 +128,8 @@ func (s Story) Check(told bool) error {
 			return fmt.Errorf("step %d: %w", i+1, err)
 		}
 		held, at, number = held+moved, r.At, step.Number
-		for _, telling := range step.Told {
-			if n := len(telling.Attempts); n != telling.Delivery.Attempts {
-				return fmt.Errorf("step %d: delivery %s has %d attempts and counts %d", i+1, telling.Delivery.ID, n,
-					telling.Delivery.Attempts)
-			}
+		if err := step.attempted(); err != nil {
+			return fmt.Errorf("step %d: %w", i+1, err)
 		}
 	}
 	last := s.Steps[len(s.Steps)-1].Record

@@ -183,7 +183,7 @@ func driveCards(t *testing.T, c *contract) {
 	}
 	p.manage(id, "cancel", "[]")
 	for _, path := range []string{
-		"", "?page=1&size=2", "/" + id, "/" + id + "/history", "/by-order-reference/ORDER-1",
+		"", "?page=1&size=2", "/" + id, "/" + id + "/history", "/" + id + "/explain", "/by-order-reference/ORDER-1",
 	} {
 		if a := p.get("/v1/transactions" + path); a.status != 200 {
 			t.Errorf("%s: %d %s", path, a.status, a.body)

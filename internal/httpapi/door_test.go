@@ -255,8 +255,8 @@ func testIsolation(t *testing.T, r *rig) {
 			testIsolationOf(t, r, route, foreign, own)
 		}
 	}
-	if asked != 30 {
-		t.Errorf("%d routes have an id, want 30", asked)
+	if asked != 31 {
+		t.Errorf("%d routes have an id, want 31", asked)
 	}
 	testIsolationOfLists(t, r, own, foreign[1].id)
 	if after := look(); after != before {

@@ -175,6 +175,7 @@ func paymentRoutes() []Route {
 		{Method: get, Template: "/v1/transactions", Query: true, serve: (*API).listPayments},
 		{Method: get, Template: "/v1/transactions/{transaction_id}", serve: (*API).getPayment},
 		{Method: get, Template: "/v1/transactions/{transaction_id}/history", serve: (*API).paymentHistory},
+		{Method: get, Template: "/v1/transactions/{transaction_id}/explain", serve: (*API).explainPayment},
 		{Method: get, Template: "/v1/transactions/by-payment-link/{payment_link_id}",
 			serve: (*API).paymentOfLink},
 		{Method: get, Template: "/v1/transactions/by-order-reference/{order_reference}", Tail: true,

@@ -52,8 +52,9 @@ func TestTransactions(t *testing.T) {
 	if len(names) != 3 || names[0] != "transaction.created" || names[2] != "transaction.charged" {
 		t.Errorf("the history: %s", history.body)
 	}
+	p.explained(t, held)
 	for _, path := range []string{
-		held, held + "/history", "by-order-reference/" + url.PathEscape("A/B 1"), "txn_1", "%00",
+		held, held + "/history", held + "/explain", "by-order-reference/" + url.PathEscape("A/B 1"), "txn_1", "%00",
 		"by-order-reference/X",
 		"by-order-reference/%0A", "by-payment-link/pl_1", "by-payment-link/%00", "by-payment-link/%FF",
 	} {
@@ -69,6 +70,25 @@ func TestTransactions(t *testing.T) {
 		if a := p.get("/v1/transactions?" + query); a.status != 400 || a.text("source") != source {
 			t.Errorf("%s: %d %s", query, a.status, a.body)
 		}
+	}
+}
+
+// explained looks at the story of a payment of which a part was captured.
+func (p *payRig) explained(t *testing.T, held string) {
+	t.Helper()
+	story := p.get("/v1/transactions/" + held + "/explain")
+	steps, _ := story.fields["steps"].([]any)
+	asked, _ := story.fields["operations"].([]any)
+	if story.status != 200 || story.text("status") != "charged" || len(steps) != 3 || len(asked) != 2 {
+		t.Fatalf("the story: %d %s", story.status, story.body)
+	}
+	step, capture := steps[2].(map[string]any), asked[1].(map[string]any)
+	entry, _ := step["entry"].(map[string]any)
+	request, _ := step["request"].(map[string]any)
+	if step["operationId"] != capture["operationId"] || capture["operation"] != "capture" ||
+		capture["state"] != "approved" || entry["amount"] != json.Number("4") || entry["move"] != "settle" ||
+		request["id"] == "" || request["apiKeyId"] == "" {
+		t.Errorf("the story: %s", story.body)
 	}
 }
 

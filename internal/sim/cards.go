@@ -327,11 +327,30 @@ func (s *cardStory) poll() {
 func (s *cardStory) inquire(a storage.Asked) {
 	at := attempt{a.Payment.ID, a.Operation.ID, a.Payment.Link, a.Operation.Refund}
 	if answer, known := s.bank.inquire(a.Operation); known {
+		if s.random.IntN(6) == 0 { // a person asks the bank's people instead
+			s.settleByHand(at, answer)
+			return
+		}
 		s.tally["inquiries"]++
 		s.answer(at, answer)
 		return
 	}
 	s.run(machine.PutOff{Attempt: at.machine()}, "")
+}
+
+// settleByHand is a person who writes down what the bank has said, sometimes twice.
+func (s *cardStory) settleByHand(at attempt, said payment.Answer) {
+	for range 1 + s.random.IntN(2) {
+		o := s.run(machine.SettleOperation{
+			Attempt: at.machine(), Found: said, By: machine.By{ID: "aud_" + s.uuid(), Actor: "a person"},
+		}, "")
+		switch {
+		case o.Reason == "":
+			s.tally["settled by hand"]++
+		case o.Reason != reject.AlreadyDecided && o.Reason != reject.OperationPending:
+			s.fail("V9", "settling by hand came to %s", o.Reason)
+		}
+	}
 }
 
 // secure brings a payer back from 3-D Secure.

@@ -34,6 +34,7 @@ func TestCards(t *testing.T) {
 	}
 	for _, what := range []string{
 		"conflicts", "replays", "links", "payments", "unknown", "not believed", "said again", "inquiries",
+		"settled by hand",
 		"authenticated", "clearings", "abandoned", "expired links", "settled", "bounced", "authorize approved",
 		"authorize declined", "authorize failed", "capture approved", "capture declined", "capture failed",
 		"cancel approved", "refund approved", "refund declined", "refused: link_busy",

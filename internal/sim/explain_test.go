@@ -6,11 +6,14 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"plexy/internal/access"
 	"plexy/internal/core/journal"
 	"plexy/internal/core/machine"
+	"plexy/internal/core/payment"
 	"plexy/internal/core/wallet"
 	"plexy/internal/event"
 	"plexy/internal/explain"
+	"plexy/internal/merchant"
 	"plexy/internal/sim"
 	"plexy/internal/storage"
 	"plexy/internal/storage/memory"
@@ -150,4 +153,95 @@ func tellAll(ctx context.Context, s storage.Storage, random *rand.Rand) error {
 		}
 	}
 	return nil
+}
+
+// TestEveryCardPaymentCanBeExplained does the same for card payments and their refunds.
+func TestEveryCardPaymentCanBeExplained(t *testing.T) {
+	seed := firstSeed()
+	t.Logf("seed %d", seed)
+	s := memory.NewLanes(2)
+	shop := merchant.Merchant{ID: "mer_0", Name: "Shop", Settings: merchant.Defaults(), CreatedAt: 1}
+	key := access.Key{ID: "key_0", Merchant: shop.ID, CreatedAt: 1}
+	if err := s.CreateMerchant(t.Context(), shop, key, machine.Audit{ID: "aud_0"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sim.PlayCards(t.Context(), sim.CardConfig{
+		Seed: seed, Steps: 8_000, Store: s, Interleave: true, AuditEvery: 8_000,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	random := rand.New(rand.NewPCG(seed, 1))
+	if err := tellAll(t.Context(), s, random); err != nil {
+		t.Fatal(err)
+	}
+	var drawn []payment.Payment
+	if err := s.Snapshot(t.Context(), func(ctx context.Context, b storage.Books) error {
+		return b.(storage.PaymentBooks).Payments(ctx, func(p payment.Payment, _ payment.Status) error {
+			drawn = append(drawn, p)
+			return nil
+		})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	types, kinds := map[journal.Type]bool{}, map[payment.Kind]int{}
+	for _, p := range drawn {
+		story, err := explain.OfPayment(t.Context(), s, p.Merchant, p.ID)
+		if err == nil {
+			err = story.Check(true)
+		}
+		if err != nil {
+			t.Fatalf("%s: %v\n%+v", p.ID, err, story)
+		}
+		for _, step := range story.Steps {
+			types[step.Record.Type] = true
+		}
+		kinds[p.Kind]++
+		alteredPayment(t, story)
+	}
+	for _, kind := range []journal.Type{
+		journal.Created, journal.Authorized, journal.Rejected, journal.Failed, journal.Charged, journal.Cancelled,
+		journal.Refunded, journal.RefundFailed, journal.Settled, journal.FeeKept,
+	} {
+		if !types[kind] {
+			t.Errorf("none of the stories has a step of type %s", kind)
+		}
+	}
+	if kinds[payment.Auth] < 300 || kinds[payment.RefundOf] < 30 {
+		t.Errorf("too few were drawn: %v", kinds)
+	}
+}
+
+// alteredPayment spoils the story of a payment in several ways; each is found out.
+func alteredPayment(t *testing.T, s explain.PaymentStory) {
+	t.Helper()
+	spoil := func(what string, change func(*explain.PaymentStory)) {
+		t.Helper()
+		bad := s
+		bad.Steps = append([]explain.Step(nil), s.Steps...)
+		bad.Operations = append([]payment.Operation(nil), s.Operations...)
+		change(&bad)
+		if bad.Check(true) == nil {
+			t.Fatalf("a story with %s passed: %+v", what, bad)
+		}
+	}
+	if len(s.Operations) > 0 {
+		spoil("an operation missing", func(s *explain.PaymentStory) {
+			if s.Operations = s.Operations[1:]; s.Payment.Authorized+s.Payment.Open == 0 {
+				s.Payment.Open++ // it was refused, and left nothing that could be missed
+			}
+		})
+	}
+	if len(s.Steps) == 0 {
+		return
+	}
+	last := len(s.Steps) - 1
+	spoil("its last step missing", func(s *explain.PaymentStory) { s.Steps = s.Steps[:last] })
+	spoil("another amount", func(s *explain.PaymentStory) { s.Payment.Captured++ })
+	spoil("another status", func(s *explain.PaymentStory) { s.Steps[last].Record.After.State = "created?" })
+	if s.Steps[last].Record.Merchant != "" {
+		spoil("an event without number", func(s *explain.PaymentStory) { s.Steps[last].Number = 0 })
+	}
+	if s.Steps[last].Record.Posting.Moves() {
+		spoil("another entry", func(s *explain.PaymentStory) { s.Steps[last].Record.Posting.Amount++ })
+	}
 }

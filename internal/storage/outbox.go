@@ -80,6 +80,9 @@ type Due struct {
 type Result struct {
 	Delivery event.Delivery // with its new state
 	Attempt  event.Attempt
+	// Later, of one without an attempt, puts it off whether or not it waits for another one: its receiver has no
+	// room for it now.
+	Later bool
 	// Unblock makes the object's next delivery to this endpoint due at once.
 	Unblock bool
 }

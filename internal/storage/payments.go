@@ -101,6 +101,9 @@ type Payments interface {
 	DueOperations(ctx context.Context, at int64, limit int) ([]Asked, error)
 	// UnknownOperations returns at most limit operations whose outcome is unknown, the oldest first.
 	UnknownOperations(ctx context.Context, limit int) ([]Asked, error)
+	// ContradictedOperations returns at most limit operations of which an answer was not believed and that
+	// changed at the time since or later, the newest first.
+	ContradictedOperations(ctx context.Context, since int64, limit int) ([]Asked, error)
 	// DueClearings returns at most limit payments whose ClearAt is not 0 and has come and that have no open
 	// operation; the longest due first.
 	DueClearings(ctx context.Context, at int64, limit int) ([]payment.Payment, error)

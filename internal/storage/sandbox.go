@@ -31,6 +31,9 @@ type BankRow struct {
 	ID      string
 	Version int64 // how often it was written: 1 for a new row
 	Body    []byte
+	// OverAt is when the bank was done with it for good, in microseconds; 0 while something may still come, and
+	// for what is kept for ever.
+	OverAt int64
 }
 
 // Bank is the memory of the sandbox's pretend bank. It is on the bank's side of the world: nothing in our
@@ -41,5 +44,10 @@ type Bank interface {
 	// SaveBankRows writes rows of different ids in one durable transaction. A row of version 1 must be new, any
 	// other one replaces that of the version before it; saved says for each whether that was so. A row for
 	// which it was not stays as it is.
+	// A row that was swept may be written again, whatever its version.
 	SaveBankRows(ctx context.Context, rows []BankRow) (saved []bool, err error)
+	// SweepBank deletes at most limit rows whose OverAt is not 0 and before the given time, the oldest first,
+	// and says how many. It leaves those under an operation of a payment of ours of which anything is open: the
+	// bank will be asked after that.
+	SweepBank(ctx context.Context, before int64, limit int) (int, error)
 }

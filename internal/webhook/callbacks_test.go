@@ -181,3 +181,36 @@ func TestSessionCallback(t *testing.T) {
 	sign(s.say(200), `"success":true,"settled":false`)
 	w.quiet(s, 2)
 }
+
+// TestADeadCallbackHoldsNobodyUp: an address hangs, another one fails until its breaker opens, and many
+// deliveries wait for each. Payments that name a third one are told of at once.
+func TestADeadCallbackHoldsNobodyUp(t *testing.T) {
+	t.Parallel()
+	w, hangs, fails, lives := newWorld(t), open(t), open(t), open(t)
+	w.start()
+	n := 0
+	pay := func(url string) {
+		n++
+		w.authorized(payment.Facts{ID: w.uuid(n), CallbackURL: url})
+	}
+	for range 150 { // more than are kept in memory
+		pay(hangs.url)
+	}
+	hanging := hangs.next() // and is not answered
+	for range 150 {
+		pay(fails.url)
+	}
+	for range webhook.OpenAfter {
+		fails.say(500)
+	}
+	w.quiet(fails, 2) // its breaker is open
+	for range 5 {
+		pay(lives.url)
+		lives.say(200)
+		lives.say(200)
+	}
+	w.quiet(fails, 2)
+	w.quiet(hangs, 2) // one attempt at a time
+	hanging.answer <- answer{status: 200}
+	hangs.say(200)
+}

@@ -28,7 +28,7 @@ func TestEndWritesWhatArrived(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := NewWorker(WorkerOptions{
-		Store: store, Clock: clock.NewManual(1), Owner: "srv_1",
+		Store: store, Clock: clock.NewManual(1), Machine: clock.NewManual(1), Owner: "srv_1",
 		Alarm: func(what string, err error) { t.Errorf("alarm: %s: %v", what, err) },
 	})
 	l := newLane(e, true)

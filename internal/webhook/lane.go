@@ -14,6 +14,7 @@ const (
 	laneFill      = 64               // deliveries read at once
 	orderPatience = 60 * time.Second // how long an event waits for the one before it
 	orderLook     = 10 * time.Second // and how often it is looked at meanwhile, in case nobody lets it go
+	hostLook      = 5 * time.Second  // when what the host of a callback has no room for is read again
 	disableAfter  = 5 * 24 * time.Hour
 )
 
@@ -33,12 +34,17 @@ type lane struct {
 	// What the receiver has shown.
 	breaker Breaker
 	window  Window
+	// Of a merchant's callbacks: the lanes of their hosts, which do all but the reading. Of one of those: whose
+	// it is; known is then that one's.
+	hosts    map[string]*lane
+	of       *lane
+	answered int64 // when the last attempt was delivered, by the machine's clock
 }
 
 func newLane(e event.Endpoint, sandbox bool) *lane {
 	return &lane{
 		endpoint: e, known: map[string]bool{}, busy: map[string]bool{},
-		parked: map[string][]storage.Due{}, breaker: NewBreaker(sandbox),
+		parked: map[string][]storage.Due{}, breaker: NewBreaker(sandbox), hosts: map[string]*lane{},
 	}
 }
 
@@ -100,6 +106,9 @@ func (l *lane) judge(d *storage.Due) verdict {
 
 // leave forgets a delivery, so that it is read again.
 func (l *lane) leave(d storage.Due) {
+	if l.of != nil {
+		l = l.of
+	}
 	delete(l.known, d.Delivery.ID)
 	l.left = true
 }

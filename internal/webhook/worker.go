@@ -161,6 +161,9 @@ func (w *Worker) look(ctx context.Context) {
 		if h, ok := w.health[l.endpoint.ID]; ok { // not written yet
 			l.endpoint.FailingSince = h.FailingSince
 		}
+		for _, h := range l.hosts {
+			h.endpoint = l.endpoint
+		}
 	}
 	if len(work) > 0 {
 		w.o.Sequencer.Want()
@@ -184,7 +187,7 @@ func (w *Worker) advance(ctx context.Context) {
 	now, machine, reads := w.o.Clock.Now(), w.o.Machine.Now(), 0
 	for _, l := range w.lanes {
 		switch {
-		case !l.hungry(now, w.places(l)) || l.breaker.ReadyAt(machine) > machine:
+		case !l.hungry(now, w.places(l)) || !l.wanting(machine) || l.breaker.ReadyAt(machine) > machine:
 		case l.window.Size() > 1:
 			w.read(ctx, l, now)
 		case reads == turnReads:
@@ -194,6 +197,9 @@ func (w *Worker) advance(ctx context.Context) {
 			w.read(ctx, l, now)
 		}
 		w.dispatch(ctx, l, now)
+		for _, h := range l.hosts {
+			w.dispatch(ctx, h, now)
+		}
 	}
 	w.write()
 }
@@ -213,6 +219,13 @@ func (w *Worker) read(ctx context.Context, l *lane, now int64) {
 		}
 		off.Delivery.DueAt = min(l.patience(off.Delivery), now+orderLook.Microseconds())
 		w.pending = append(w.pending, storage.Result{Delivery: off.Delivery})
+	}
+	if !l.endpoint.Callbacks() {
+		return
+	}
+	for _, over := range l.spread(w.o.Sandbox) {
+		over.Delivery.DueAt = now + hostLook.Microseconds()
+		w.pending = append(w.pending, storage.Result{Delivery: over.Delivery, Later: true})
 	}
 }
 
@@ -340,6 +353,10 @@ func (w *Worker) settle(a attempted) {
 	if r.Outcome == Delivered {
 		l.breaker.Success()
 		l.window.Success(l.endpoint.Concurrency)
+		l.answered = w.o.Machine.Now()
+		if l.of != nil {
+			l.of.window.Success(l.endpoint.Concurrency) // one of them answers
+		}
 		d.State, d.Body = event.Delivered, nil
 		w.healthy(l)
 	} else {

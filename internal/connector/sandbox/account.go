@@ -119,6 +119,22 @@ func (a account) refusal(r request, now int64) connector.Code {
 	return ""
 }
 
+// over is when the bank is done with the account, in microseconds; 0 while anything of it may still be taken,
+// given up or given back, and for what is no account.
+func (a account) over() (at int64) {
+	for _, s := range a.Steps {
+		at = max(at, s.DecidedAt)
+	}
+	if len(a.Steps) == 0 || a.Steps[0].Verb != connector.Authorize && a.Steps[0].Verb != connector.Payout {
+		return 0
+	}
+	t, held := a.totals(at)
+	if held && !t.verification && (t.captured+t.released < t.authorized || t.refunding < t.captured) {
+		return 0
+	}
+	return at
+}
+
 // totals are what is approved of an account. What is pending counts where it takes room, and not where it
 // would make some: a capture that is not decided can be neither repeated nor refunded.
 type totals struct {

@@ -61,7 +61,9 @@ func (b *books) save(ctx context.Context, id string, a account) (saved bool, err
 	if err != nil {
 		return false, fmt.Errorf("write a pretend account: %w", err)
 	}
-	s := &saving{row: storage.BankRow{ID: id, Version: a.version, Body: body}, turn: make(chan bool, 1)}
+	s := &saving{row: storage.BankRow{
+		ID: id, Version: a.version, Body: body, OverAt: a.over(),
+	}, turn: make(chan bool, 1)}
 	b.mu.Lock()
 	b.waiting = append(b.waiting, s)
 	first := !b.writing

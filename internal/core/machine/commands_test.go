@@ -53,6 +53,7 @@ var commands = []machine.Command{
 	machine.AskRefund{Modification: machine.Modification{Merchant: "mer_shop", Payment: "a", Operation: "b"}},
 	machine.ClearPayment{Payment: "a", Operation: "b"},
 	machine.RecordAnswer{Attempt: machine.Attempt{Payment: "a", Operation: "b", Link: "pl_a", Other: "c"}},
+	machine.SettleOperation{Attempt: machine.Attempt{Payment: "a", Operation: "b", Link: "pl_a", Other: "c"}},
 	machine.PutOff{Attempt: machine.Attempt{Payment: "a", Operation: "b"}},
 	machine.RecordSettlement{Payment: "a", Amount: 1},
 	machine.FailRefund{Payment: "a", Refund: "c"},

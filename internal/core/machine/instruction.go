@@ -323,7 +323,7 @@ func (k *Keys) Add(in Instruction) {
 		k.Opening = true
 	case Remember:
 	case CreateLink, CancelLink, SetLinkExpiry, ExpireLink, BeginPayment, Authenticated, Abandon, AskCapture,
-		AskCancel, AskRefund, ClearPayment, RecordAnswer, PutOff, RecordSettlement, FailRefund:
+		AskCancel, AskRefund, ClearPayment, RecordAnswer, SettleOperation, PutOff, RecordSettlement, FailRefund:
 		k.pay(c)
 	default:
 		panic("machine: a command that Keys.Add does not know")

@@ -43,6 +43,18 @@ type Attempt struct {
 	Other     string // the operation's Refund, or the Parent of an Unscheduled payment; "" for neither
 }
 
+// AttemptOf names an operation of a payment, and all that its answer may change.
+func AttemptOf(p payment.Payment, o payment.Operation) Attempt {
+	at := Attempt{Payment: p.ID, Operation: o.ID, Other: o.Refund}
+	if o.Verb == payment.Authorize {
+		at.Link = p.Link
+		if p.Recurring.Type == payment.Unscheduled {
+			at.Other = p.Parent
+		}
+	}
+	return at
+}
+
 // Authenticated ends a payment's 3-D Secure. Operation in the Attempt is the id of the authorization to send
 // next, if there is one.
 type Authenticated struct {
@@ -89,6 +101,14 @@ type RecordAnswer struct {
 	Audit  string
 }
 
+// SettleOperation settles an operation whose outcome is unknown with what a person found out; see
+// payment.SettleByHand. Found is its State, and its RRN where there is one.
+type SettleOperation struct {
+	Attempt
+	Found payment.Answer
+	By    By
+}
+
 // PutOff notes that an operation's outcome is still not known. With Claim it is by somebody who is about to
 // ask after it, and refused (AlreadyDecided) when it was asked after since Seen checks: of several, one goes
 // on.
@@ -120,6 +140,7 @@ func (AskCancel) command()        {}
 func (AskRefund) command()        {}
 func (ClearPayment) command()     {}
 func (RecordAnswer) command()     {}
+func (SettleOperation) command()  {}
 func (PutOff) command()           {}
 func (RecordSettlement) command() {}
 func (FailRefund) command()       {}
@@ -154,6 +175,8 @@ func (k *Keys) pay(c Command) {
 	case ClearPayment:
 		k.Payments = append(k.Payments, c.Payment)
 	case RecordAnswer:
+		k.attempt(c.Attempt)
+	case SettleOperation:
 		k.attempt(c.Attempt)
 	case PutOff:
 		k.attempt(Attempt{Payment: c.Payment, Operation: c.Operation})

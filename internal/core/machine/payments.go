@@ -39,6 +39,8 @@ func pay(s *State, at Stamp, in Instruction) Outcome {
 		return s.finishPayment(in, p, change, no)
 	case RecordAnswer:
 		return recordAnswer(s, at, in, c)
+	case SettleOperation:
+		return settleOperation(s, at, in, c)
 	case PutOff:
 		return putOff(s, at, in, c)
 	case RecordSettlement:
@@ -126,14 +128,7 @@ func recordAnswer(s *State, at Stamp, in Instruction, c RecordAnswer) Outcome {
 	if !ok {
 		return Outcome{Reason: reject.PaymentNotFound}
 	}
-	want := o.Refund
-	if o.Verb == payment.Authorize && p.Recurring.Type == payment.Unscheduled {
-		want = p.Parent
-	}
-	other, loaded := s.Payments[want]
-	if want != "" && !loaded {
-		panic("machine: an answer without what it changes")
-	}
+	other := s.answered(p, o)
 	change := payment.Record(p, o, other, c.Answer, at.At)
 	if change.Contradicts && o.Contradictions == 0 && c.Audit != "" {
 		s.audit(at, By{ID: c.Audit, Actor: "acquirer:" + p.Connector}, Audit{
@@ -144,6 +139,41 @@ func recordAnswer(s *State, at Stamp, in Instruction, c RecordAnswer) Outcome {
 	out := s.finishPayment(in, p, change, "")
 	if out.Pay.Operation.ID == "" {
 		out.Pay.Operation, out.Pay.Other = o, other
+	}
+	return out
+}
+
+// answered finds what the answer to an operation changes beside its payment.
+func (s *State) answered(p payment.Payment, o payment.Operation) payment.Payment {
+	want := o.Refund
+	if o.Verb == payment.Authorize && p.Recurring.Type == payment.Unscheduled {
+		want = p.Parent
+	}
+	other, loaded := s.Payments[want]
+	if want != "" && !loaded {
+		panic("machine: an answer without what it changes")
+	}
+	return other
+}
+
+func settleOperation(s *State, at Stamp, in Instruction, c SettleOperation) Outcome {
+	p, o, ok := s.attempted(c.Attempt)
+	if !ok {
+		return Outcome{Reason: reject.PaymentNotFound}
+	}
+	change, no := payment.SettleByHand(p, o, s.answered(p, o), c.Found, at.At)
+	if no == "" && change.Payment.ID != "" {
+		after := "state=" + string(change.Operation.State)
+		if c.Found.RRN != "" {
+			after += " rrn=" + c.Found.RRN
+		}
+		s.audit(at, c.By, Audit{
+			Action: "payment.settle", Object: o.ID, Before: "state=" + string(o.State) + " unknown", After: after,
+		})
+	}
+	out := s.finishPayment(in, p, change, no)
+	if out.Pay.Operation.ID == "" {
+		out.Pay.Operation = o
 	}
 	return out
 }

@@ -93,7 +93,7 @@ func decide(s *State, at Stamp, in Instruction) Outcome {
 	case CreateLink, CancelLink, SetLinkExpiry, ExpireLink:
 		return linked(s, at, in)
 	case BeginPayment, Authenticated, Abandon, AskCapture, AskCancel, AskRefund, ClearPayment, RecordAnswer,
-		PutOff, RecordSettlement, FailRefund:
+		SettleOperation, PutOff, RecordSettlement, FailRefund:
 		return pay(s, at, in)
 	}
 	panic("machine: a command that Step does not know")

@@ -12,13 +12,13 @@ import (
 // the zero Change; another one, or one about another amount, is counted and not believed.
 func Record(p Payment, o Operation, other Payment, a Answer, at int64) Change {
 	at = p.notBefore(at)
+	if a.State == Accepted && a.Amount != 0 && a.Amount != o.Amount {
+		return doubt(p, o, at)
+	}
 	if o.State != Sent {
 		if a.State == o.State {
 			return Change{}
 		}
-		return doubt(p, o, at)
-	}
-	if a.State == Accepted && a.Amount != 0 && a.Amount != o.Amount {
 		return doubt(p, o, at)
 	}
 	p.close(&o, a, at)
@@ -33,6 +33,23 @@ func Record(p Payment, o Operation, other Payment, a Answer, at int64) Change {
 		return p.refunded(o, other, a, at)
 	}
 	panic("payment: an unknown verb")
+}
+
+// SettleByHand settles an operation whose outcome is unknown with what a person found out: RRN is the only
+// thing that is known beside the State. What the acquirer says after it is treated as after any answer. It is
+// the zero Change when a person settled it so before. AlreadyDecided: it has another outcome, or the acquirer
+// settled it; OperationPending: it is only just being asked for.
+func SettleByHand(p Payment, o Operation, other Payment, a Answer, at int64) (Change, reject.Reason) {
+	switch {
+	case o.State != Sent && o.ByHand && o.State == a.State && o.RRN == a.RRN:
+		return Change{}, ""
+	case o.State != Sent:
+		return Change{}, reject.AlreadyDecided
+	case !o.Unknown:
+		return Change{}, reject.OperationPending
+	}
+	o.ByHand = true
+	return Record(p, o, other, Answer{State: a.State, RRN: a.RRN}, at), ""
 }
 
 // doubt counts an answer that is not believed.

@@ -49,6 +49,7 @@ type Operation struct {
 	// Contradictions counts answers that were not believed: a second one that says something else, or one
 	// with another amount.
 	Contradictions int64
+	ByHand         bool // settled by a person, not by the acquirer
 
 	Code, AuthCode, RRN, NetworkReference, CVVStatus string // see Answer
 

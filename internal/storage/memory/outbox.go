@@ -334,7 +334,7 @@ func (t *Tables) finish(at int64, r storage.Result) {
 		return
 	}
 	if r.Attempt.Number == 0 {
-		if first, ok := t.first(d); ok && first.Sequence < d.Sequence {
+		if first, ok := t.first(d); r.Later || ok && first.Sequence < d.Sequence {
 			was.DueAt = d.DueAt
 			o.deliveries[d.ID] = was
 		}

@@ -328,6 +328,28 @@ func (s *Store) UnknownOperations(_ context.Context, limit int) ([]storage.Asked
 	return s.t.Payments.allAsked(longestDue(times, 1<<62, limit)), nil
 }
 
+// ContradictedOperations returns at most limit operations of which an answer was not believed, the newest
+// first.
+func (s *Store) ContradictedOperations(_ context.Context, since int64, limit int) ([]storage.Asked, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	t := &s.t.Payments
+	var found []payment.Operation
+	for _, o := range t.Operations {
+		if o.Contradictions > 0 && o.UpdatedAt >= since {
+			found = append(found, *o)
+		}
+	}
+	slices.SortFunc(found, func(a, b payment.Operation) int {
+		return cmp.Or(cmp.Compare(b.UpdatedAt, a.UpdatedAt), cmp.Compare(b.ID, a.ID))
+	})
+	var all []storage.Asked
+	for i := range found[:min(limit, len(found))] {
+		all = append(all, t.asked(&found[i]))
+	}
+	return all, nil
+}
+
 func (t *Payments) allAsked(ids []string) (found []storage.Asked) {
 	for _, id := range ids {
 		found = append(found, t.asked(t.Operations[id]))

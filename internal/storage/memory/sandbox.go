@@ -62,7 +62,7 @@ func (s *Store) SaveBankRows(_ context.Context, rows []storage.BankRow) (saved [
 	err = s.write(func(t *Tables) error {
 		saved = make([]bool, len(rows))
 		for i, row := range rows {
-			if t.Bank[row.ID].Version == row.Version-1 {
+			if was, there := t.Bank[row.ID]; !there || was.Version == row.Version-1 {
 				row.Body = bytes.Clone(row.Body)
 				t.Bank[row.ID], saved[i] = row, true
 			}
@@ -70,4 +70,23 @@ func (s *Store) SaveBankRows(_ context.Context, rows []storage.BankRow) (saved [
 		return nil
 	})
 	return saved, err
+}
+
+// SweepBank deletes at most limit rows that the bank is done with.
+func (s *Store) SweepBank(_ context.Context, before int64, limit int) (n int, err error) {
+	err = s.write(func(t *Tables) error {
+		times := map[string]int64{}
+		for id, row := range t.Bank {
+			o := t.Payments.Operations[id]
+			if row.OverAt > 0 && row.OverAt < before && (o == nil || t.Payments.Payments[o.Payment].Open == 0) {
+				times[id] = row.OverAt
+			}
+		}
+		for _, id := range longestDue(times, before, limit) {
+			delete(t.Bank, id)
+			n++
+		}
+		return nil
+	})
+	return n, err
 }

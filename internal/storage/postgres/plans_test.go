@@ -167,5 +167,5 @@ const manyRows = `
 		false, 0, '', 0, 0, '', '', '', '', '', '', 0, 'opened', 'created', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
 		0, '', '', '', '', '', '', false, '', 0, 0, 0, 0, 0, 0, 0, 0 from generate_series(1, 20000) g;
 	insert into payment_operations select 'o' || g, 0, 'p' || g, '', 1, 'authorize', 1, '', '', '', 0,
-		'sent', false, 0, 0, 0, 0, '', '', '', '', '', 0, 0 from generate_series(1, 20000) g;
+		'sent', false, 0, 0, 0, 0, '', '', '', '', '', 0, 0, false from generate_series(1, 20000) g;
 	insert into stripes select 'merchant:' || g, 0, 'KZT', 0, 0, 0, 0, 1 from generate_series(1, 3000) g`

@@ -161,6 +161,10 @@ func TestPlansOfPayments(t *testing.T) {
 		{asked + "o.next_check_at > 0 and o.next_check_at <= $1 and o.state = 'sent' " +
 			"order by o.next_check_at, o.id limit $2", "payment_operations_due (next_check_at>? AND next_check_at<?)"},
 		{asked + "o.in_doubt order by o.unknown_since, o.id limit $1", "USING INDEX payment_operations_unknown"},
+		{asked + "o.contradictions > 0 and o.updated_at >= $1 order by o.updated_at desc, o.id desc limit $2",
+			"payment_operations_contradicted (updated_at>?)"},
+		{"select b.id from sandbox_bank b where b.over_at > 0 and b.over_at < $1 order by b.over_at, b.id limit $2",
+			"sandbox_bank_over (over_at>? AND over_at<?)"},
 		{"select id from payment_operations where payment_id = $1 order by number",
 			"payment_operations_payment (payment_id=?)"},
 		{"select id from payment_links where status = 'active' and busy = '' and expires_at > 0 and " +

@@ -183,6 +183,11 @@ func FinishHealth(ctx context.Context, db DB, health []storage.Health) error {
 // FinishOne writes what one attempt came to.
 func FinishOne(ctx context.Context, db DB, at int64, r *storage.Result) error {
 	d, a := &r.Delivery, &r.Attempt
+	if a.Number == 0 && r.Later {
+		_, err := db.Exec(ctx, "update deliveries set due_at = $1 where id = $2 and state = 'waiting'",
+			[]any{d.DueAt, d.ID})
+		return err
+	}
 	if a.Number == 0 { // put off, unless nothing is in the way any more
 		_, err := db.Exec(ctx, "update deliveries set due_at = $1 where id = $2 and state = 'waiting' "+
 			"and exists (select 1 from deliveries p where p.object_id = $3 and p.endpoint_id = $4 "+

@@ -28,7 +28,7 @@ const (
 	operationFacts   = "id, book, payment_id, refund_id, number, verb, amount, request_id, api_key_id, " +
 		"idempotency_key, created_at"
 	OperationState = "state, in_doubt, unknown_since, next_check_at, checks, contradictions, code, auth_code, " +
-		"rrn, network_reference, cvv_status, sequence, updated_at"
+		"rrn, network_reference, cvv_status, sequence, updated_at, by_hand"
 
 	LinkColumns = linkFacts + ", " + LinkState
 	linkFacts   = "id, book, merchant_id, currency, amount, order_reference, description, shopper_id, " +
@@ -99,7 +99,7 @@ func OperationValues(o payment.Operation) []any {
 		o.Origin.RequestID, o.Origin.APIKeyID, o.Origin.IdempotencyKey, o.CreatedAt,
 
 		string(o.State), o.Unknown, o.UnknownSince, o.NextCheckAt, o.Checks, o.Contradictions, o.Code,
-		o.AuthCode, o.RRN, o.NetworkReference, o.CVVStatus, o.Sequence, o.UpdatedAt,
+		o.AuthCode, o.RRN, o.NetworkReference, o.CVVStatus, o.Sequence, o.UpdatedAt, o.ByHand,
 	}
 }
 
@@ -111,6 +111,7 @@ func ScanOperation(r Row) payment.Operation {
 		State: payment.State(r.Text()), Unknown: r.Bool(), UnknownSince: r.Int64(), NextCheckAt: r.Int64(),
 		Checks: r.Int64(), Contradictions: r.Int64(), Code: r.Text(), AuthCode: r.Text(), RRN: r.Text(),
 		NetworkReference: r.Text(), CVVStatus: r.Text(), Sequence: r.Int64(), UpdatedAt: r.Int64(),
+		ByHand: r.Bool(),
 	}
 }
 

@@ -178,6 +178,17 @@ func (s *Store) UnknownOperations(ctx context.Context, limit int) ([]storage.Ask
 	})
 }
 
+// ContradictedOperations returns at most limit operations of which an answer was not believed, the newest
+// first.
+func (s *Store) ContradictedOperations(ctx context.Context, since int64, limit int) ([]storage.Asked, error) {
+	return readAll(ctx, s, query[storage.Asked]{
+		what: "list the operations with answers that were not believed",
+		sql: asked + "o.contradictions > 0 and o.updated_at >= $1 order by o.updated_at desc, o.id desc " +
+			"limit $2",
+		args: []any{since, int64(limit)}, scan: scanAsked,
+	})
+}
+
 // DueClearings returns at most limit payments that are to be captured by themselves, the longest due first.
 func (s *Store) DueClearings(ctx context.Context, at int64, limit int) ([]payment.Payment, error) {
 	return s.duePayments(ctx, due{"clear_at", "clear_at > 0 and open_operations = 0"}, at, limit)

@@ -74,10 +74,11 @@ func dialled(text string) sandbox.Dial {
 // BankRow returns a row of the pretend bank's memory, or ErrNotFound.
 func (s *Store) BankRow(ctx context.Context, id string) (storage.BankRow, error) {
 	return readOne(ctx, s, query[storage.BankRow]{
-		what: "read the pretend bank's memory", sql: "select id, version, body from sandbox_bank where id = $1",
+		what: "read the pretend bank's memory",
+		sql:  "select id, version, body, over_at from sandbox_bank where id = $1",
 		args: []any{id},
 		scan: func(r Row) storage.BankRow {
-			return storage.BankRow{ID: r.Text(), Version: r.Int64(), Body: r.Bytes()}
+			return storage.BankRow{ID: r.Text(), Version: r.Int64(), Body: r.Bytes(), OverAt: r.Int64()}
 		},
 	})
 }
@@ -110,21 +111,41 @@ func (s *Store) SaveBankRows(ctx context.Context, rows []storage.BankRow) (saved
 	return saved, err
 }
 
+// SweepBank deletes rows that the bank is done with. It takes the writer's turn only when it found one.
+func (s *Store) SweepBank(ctx context.Context, before int64, limit int) (int, error) {
+	const over = "select b.id from sandbox_bank b where b.over_at > 0 and b.over_at < $1 and not exists (" +
+		"select 1 from payment_operations o join payments p on p.id = o.payment_id and p.book = o.book " +
+		"where o.id = b.id and p.open_operations > 0) order by b.over_at, b.id limit $2"
+	args := []any{before, int64(limit)}
+	ids, err := readAll(ctx, s, query[string]{
+		what: "look for what the pretend bank is done with", sql: over, args: args, scan: Row.Text,
+	})
+	if err != nil || len(ids) == 0 {
+		return 0, err
+	}
+	var n int64
+	err = s.aside(ctx, "sweep the pretend bank's memory", func(db DB) (err error) {
+		n, err = db.Exec(ctx, "delete from sandbox_bank where id in ("+over+")", args)
+		return err
+	})
+	return int(n), err
+}
+
 // saveBankRows is one statement; done gets the ids of those that were written. A new row of a later version
-// than 1 cannot be: no row is ever deleted.
+// than 1 is one that was swept meanwhile.
 func saveBankRows(ctx context.Context, db DB, rows []storage.BankRow, done map[string]bool) error {
 	var sql strings.Builder
-	sql.WriteString("insert into sandbox_bank (id, version, body) values ")
+	sql.WriteString("insert into sandbox_bank (id, version, body, over_at) values ")
 	var args []any
 	for i, row := range rows {
 		if i > 0 {
 			sql.WriteString(", ")
 		}
-		sql.WriteString("(" + Places(3*i+1, 3) + ")")
-		args = append(args, row.ID, row.Version, row.Body)
+		sql.WriteString("(" + Places(4*i+1, 4) + ")")
+		args = append(args, row.ID, row.Version, row.Body, row.OverAt)
 	}
-	sql.WriteString(" on conflict (id) do update set version = excluded.version, body = excluded.body " +
-		"where sandbox_bank.version = excluded.version - 1 returning id")
+	sql.WriteString(" on conflict (id) do update set version = excluded.version, body = excluded.body, " +
+		"over_at = excluded.over_at where sandbox_bank.version = excluded.version - 1 returning id")
 	return db.Query(ctx, sql.String(), args, func(r Row) error {
 		done[r.Text()] = true
 		return nil

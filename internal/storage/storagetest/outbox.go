@@ -381,6 +381,11 @@ func deliveriesFinished(w *world) {
 	if due := w.due(e.ID); len(due) != 2 {
 		w.Fatalf("due: %+v, want both", due)
 	}
+	// Unless there is no room for it.
+	w.ok(w.Finish(w.ctx, w.now, []storage.Result{{Delivery: late, Later: true}}, nil))
+	if due := w.due(e.ID); len(due) != 1 || due[0].Delivery.ID == late.ID {
+		w.Fatalf("due: %+v, want the other one", due)
+	}
 	w.ok(w.Finish(w.ctx, w.now, nil, []storage.Health{{Endpoint: e.ID, FailingSince: 9, Disable: "gone"}}))
 	after, err := w.Endpoint(w.ctx, e.Merchant, e.ID)
 	w.ok(err)

@@ -121,6 +121,30 @@ func duePayments(w *cards) {
 	w.same(ids(w.UnknownOperations(w.ctx, 9)), []string{first.Operation.ID})
 	w.answers(first, payment.Accepted)
 	w.same(ids(w.UnknownOperations(w.ctx, 9)), none)
+
+	w.same(ids(w.ContradictedOperations(w.ctx, 0, 9)), none)
+	w.now += minute
+	w.answers(second, payment.Accepted)
+	w.now += minute
+	w.answers(first, payment.Declined)
+	w.same(ids(w.ContradictedOperations(w.ctx, 0, 9)), []string{first.Operation.ID, second.Operation.ID})
+	w.same(ids(w.ContradictedOperations(w.ctx, 0, 1)), []string{first.Operation.ID})
+	w.same(ids(w.ContradictedOperations(w.ctx, w.now, 9)), []string{first.Operation.ID})
+	w.same(ids(w.ContradictedOperations(w.ctx, w.now+1, 9)), none)
+
+	third := w.begin(w.facts("mer_1", 100), false)
+	third = w.act("", machine.PutOff{Attempt: attempt(third.Payment, third.Operation)})
+	w.act("", machine.SettleOperation{
+		Attempt: attempt(third.Payment, third.Operation),
+		Found:   payment.Answer{State: payment.Accepted, RRN: "123"}, By: machine.By{ID: "aud_hand", Actor: "a"},
+	})
+	settled, err := w.Asked(w.ctx, third.Operation.ID)
+	w.ok(err)
+	w.same([]any{settled.Operation.ByHand, settled.Operation.State}, []any{true, payment.Accepted})
+	audits, err := w.Audits(w.ctx, 1)
+	w.ok(err)
+	w.same([]string{audits[0].Action, audits[0].Before, audits[0].After},
+		[]string{"payment.settle", "state=sent unknown", "state=approved rrn=123"})
 }
 
 // none are no ids.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"plexy/internal/core/payment"
 	"plexy/internal/merchant"
 	"plexy/internal/sandbox"
 	"plexy/internal/storage"
@@ -94,4 +95,49 @@ func bankRows(w *world) {
 		}
 		read(row)
 	}
+}
+
+func bankSweep(w *cards) {
+	begun := w.begin(w.facts("mer_1", 100), false)
+	row := func(id string, over int64) storage.BankRow {
+		return storage.BankRow{ID: id, Version: 1, Body: []byte(id), OverAt: over}
+	}
+	_, err := w.SaveBankRows(w.ctx, []storage.BankRow{
+		row("kept", 0), row("first", 1), row("second", 2), row("third", 3), row(begun.Operation.ID, 1),
+	})
+	w.ok(err)
+	sweep := func(before int64, limit, want int) {
+		w.Helper()
+		n, err := w.SweepBank(w.ctx, before, limit)
+		w.ok(err)
+		w.same(n, want)
+	}
+	gone := func(ids ...string) {
+		w.Helper()
+		for _, id := range ids {
+			_, err := w.BankRow(w.ctx, id)
+			w.is(err, storage.ErrNotFound)
+		}
+	}
+	sweep(1, 9, 0)
+	sweep(3, 1, 1)
+	gone("first")
+	sweep(3, 9, 1)
+	gone("second")
+	got, err := w.BankRow(w.ctx, "third")
+	w.ok(err)
+	w.same(got, row("third", 3))
+	got.Version, got.OverAt = 2, 4
+	_, err = w.SaveBankRows(w.ctx, []storage.BankRow{got})
+	w.ok(err)
+	sweep(4, 9, 0)
+	sweep(5, 9, 1)
+	w.answers(begun, payment.Declined) // now nothing is open
+	sweep(5, 9, 1)
+	gone("third", begun.Operation.ID)
+	_, err = w.BankRow(w.ctx, "kept")
+	w.ok(err)
+	saved, err := w.SaveBankRows(w.ctx, []storage.BankRow{{ID: "first", Version: 7, Body: []byte("x")}})
+	w.ok(err)
+	w.same(saved, []bool{true})
 }

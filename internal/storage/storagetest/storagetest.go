@@ -120,6 +120,7 @@ var cases = []struct {
 	{"payments: pages of a busy day", withCards(pagesOfADay)},
 	{"payments: statistics of links over days", withCards(statisticsOverDays)},
 	{"operations that are due or unknown", withCards(duePayments)},
+	{"the pretend bank forgets what is over", withCards(bankSweep)},
 	{"payments that are due", withCards(dueClearings)},
 	{"links that are due", withCards(dueLinks)},
 	{"one payer among racing ones", withCards(raceForALink)},
