@@ -30,7 +30,7 @@ const (
 // settings are a production server's where durability is concerned, and sized for a small machine.
 var settings = []string{
 	"listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=on", "synchronous_commit=on",
-	"full_page_writes=on", "max_connections=200", "shared_buffers=256MB", "max_wal_size=4GB",
+	"full_page_writes=on", "max_connections=200", "shared_buffers=256MB", "max_wal_size=4GB", "min_wal_size=1GB",
 	"wal_compression=on", "log_timezone=UTC", "timezone=UTC", "lc_messages=C",
 }
 

@@ -127,7 +127,7 @@ var batchStatements = map[string]string{
 			debits_pending = r.debits_pending, debits_posted = r.debits_posted,
 			credits_pending = r.credits_pending, credits_posted = r.credits_posted,
 			version = r.version, sequence = r.sequence,
-			last_object = r.last_object, last_sequence = r.last_sequence
+			last_object = r.last_object, last_sequence = r.last_sequence, room = ''
 		from unnest($1::batch_wallet[]) r where w.id = r.id and w.book = r.book`,
 	changeApprovals: `update wallets w set approve_from = r.approve_from
 		from unnest($1::text[], $2::smallint[], $3::bigint[]) r (id, book, approve_from)
