@@ -34,6 +34,7 @@ type batch struct {
 	// guessing batches do not look up every idempotency key: see Store.Commit.
 	guessing bool
 	seen     map[machine.ReplyKey]machine.Stored // what Load found under the keys
+	place    map[string][]byte                   // where Load found the wallets
 	saved    *machine.State
 }
 
@@ -82,6 +83,7 @@ func (s *Store) attempt(
 	}
 	b := &batch{
 		lane: l, session: session, guessing: guessing, seen: map[machine.ReplyKey]machine.Stored{},
+		place: map[string][]byte{},
 	}
 	done := false
 	defer func() {
@@ -168,7 +170,7 @@ func (b *batch) commit(ctx context.Context) error {
 // rows go ahead in rounds of their own, so that there is something to crash in the middle of.
 func (b *batch) fill(ctx context.Context, stripes *stripes) (*round, error) {
 	r := b.session.round()
-	saveRows(r, b.saved, b.seen)
+	saveRows(r, b.saved, b.seen, b.place)
 	if b.lane.store.cfg.Fail == nil {
 		saveBooks(r, b.saved, stripes)
 		return r, nil

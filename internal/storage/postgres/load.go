@@ -15,6 +15,7 @@ type reading struct {
 	keys  *machine.Keys
 	state *machine.State
 	seen  map[machine.ReplyKey]machine.Stored
+	place map[string][]byte // of each locked wallet, see changeWallets
 	// The count of rebindings: when the customers were read that came with their locked wallets (-1 when
 	// none came), and when everything was read.
 	before, after int64
@@ -32,7 +33,9 @@ type reading struct {
 // before the customers were read. The customers of locked wallets come in the statement that locks, and are
 // as old as the wait for the locks; if anybody was rebound meanwhile they are read again.
 func (b *batch) load(ctx context.Context, keys *machine.Keys) (*machine.State, error) {
-	l := &reading{keys: keys, state: keys.NewState(), seen: b.seen, before: -1, guessing: b.guessing}
+	l := &reading{
+		keys: keys, state: keys.NewState(), seen: b.seen, place: b.place, before: -1, guessing: b.guessing,
+	}
 	r := b.session.round()
 	if b.session.plans.outgrown(clock.System{}.Now()) {
 		r.add(discard, nil)
@@ -120,7 +123,11 @@ func (l *reading) askWallets(r *round) {
 		}
 	}
 	owned := unique(l.keys.Transactions)
-	read := func(row sqlstore.Row) { l.state.AddWallet(sqlstore.ScanWallet(row)) }
+	read := func(row sqlstore.Row) {
+		w := sqlstore.ScanWallet(row)
+		l.state.AddWallet(w)
+		l.place[w.ID] = row.Bytes()
+	}
 	switch {
 	case len(iin) == 0 && len(owned) == 0:
 	case len(iin) == 0:

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"plexy/internal/core/wallet"
 	"plexy/internal/pgtest"
 	"plexy/internal/storage/sqlstore"
 )
@@ -59,8 +60,36 @@ func TestPlans(t *testing.T) {
 				if bad := detour(plan, leading); bad != "" && !strings.Contains(name, "generation") {
 					t.Errorf("%s: %s:\n%s", name, bad, plan)
 				}
+				if name == changeWallets && !strings.Contains(plan, "Tid Scan") {
+					t.Errorf("wallets are searched for once more:\n%s", plan)
+				}
 			}
 		})
+	}
+}
+
+// TestAWalletThatIsNotAtItsPlaceEndsTheTransaction: what a batch changes is there, or nothing is saved.
+func TestAWalletThatIsNotAtItsPlaceEndsTheTransaction(t *testing.T) {
+	ctx := t.Context()
+	url := pgtest.Database(t)
+	if _, err := Migrate(ctx, url, false); err != nil {
+		t.Fatal(err)
+	}
+	store, err := Open(ctx, Config{URL: url})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = store.Close() }()
+	s, err := store.lanes[0].connect(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := s.round()
+	r.add(begin, nil)
+	saveWallets(r, changeWallets, []wallet.Wallet{{ID: "wlt_gone"}}, []byte{0, 0, 0, 0, 0, 1})
+	r.add(commit, nil)
+	if last, err := r.run(ctx); err == nil || last == "COMMIT" {
+		t.Errorf("a wallet that is not there was changed: %s %v", last, err)
 	}
 }
 

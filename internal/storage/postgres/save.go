@@ -13,7 +13,9 @@ import (
 // saveRows appends what is the batch's alone or is locked by it already. Rows that another process may
 // insert at the same time are sorted by their key, here and in every other statement of the round, so
 // that two batches wait for each other in one direction only.
-func saveRows(r *round, state *machine.State, seen map[machine.ReplyKey]machine.Stored) {
+func saveRows(
+	r *round, state *machine.State, seen map[machine.ReplyKey]machine.Stored, place map[string][]byte,
+) {
 	c := &state.Changes
 	saveCustomers(r, newCustomers, pick(c.NewCustomers, state.Customers, func(a, b wallet.Customer) int {
 		return cmp.Compare(a.IINIndex, b.IINIndex)
@@ -28,9 +30,12 @@ func saveRows(r *round, state *machine.State, seen map[machine.ReplyKey]machine.
 		return cmp.Or(cmp.Compare(a.Customer, b.Customer), cmp.Compare(a.Account.Currency, b.Account.Currency))
 	}
 	saveWallets(r, newWallets, pick(c.NewWallets, state.Wallets, byHolding))
-	saveWallets(r, changeWallets, pick(c.Wallets, state.Wallets, func(a, b wallet.Wallet) int {
-		return cmp.Compare(a.ID, b.ID)
-	}))
+	changed := pick(c.Wallets, state.Wallets, func(a, b wallet.Wallet) int { return cmp.Compare(a.ID, b.ID) })
+	places := make([][]byte, len(changed))
+	for i, w := range changed {
+		places[i] = place[w.ID]
+	}
+	saveWallets(r, changeWallets, changed, places...)
 	saveApprovals(r, pick(slices.Compact(slices.Sorted(slices.Values(c.Approvals))), state.Wallets,
 		func(a, b wallet.Wallet) int { return cmp.Compare(a.ID, b.ID) }))
 	byID := func(a, b wallet.Transaction) int { return cmp.Compare(a.ID, b.ID) }
@@ -70,7 +75,7 @@ func saveCustomers(r *round, statement string, customers []wallet.Customer) {
 	r.add(statement, nil, w.param(r.s.types[typeCustomer]))
 }
 
-func saveWallets(r *round, statement string, wallets []wallet.Wallet) {
+func saveWallets(r *round, statement string, wallets []wallet.Wallet, places ...[]byte) {
 	if len(wallets) == 0 {
 		return
 	}
@@ -86,7 +91,11 @@ func saveWallets(r *round, statement string, wallets []wallet.Wallet) {
 		w.text(v.Last.Object)
 		w.int64(v.Last.Sequence, v.CreatedAt)
 	}
-	r.add(statement, nil, w.param(r.s.types[typeWallet]))
+	params := [][]byte{w.param(r.s.types[typeWallet])}
+	if places != nil {
+		params = append(params, placeArray(places))
+	}
+	r.add(statement, nil, params...)
 }
 
 // saveApprovals writes what does not travel with a wallet.

@@ -81,12 +81,14 @@ var batchStatements = map[string]string{
 	// $1, $2: IIN indexes and their currencies ('' for all); $3: transactions. All wallets of a batch are
 	// locked by one statement, whichever of the three it is, and so in one order.
 	// Payers only pay: what is sealed of them is not read, and no column of theirs is written.
-	lockPayers: `select ` + sqlstore.Of("w", sqlstore.WalletColumns) + `, ` + payerColumns +
+	// Each wallet comes with its place, where changeWallets finds it without a search: a locked row stays put.
+	lockPayers: `select ` + sqlstore.Of("w", sqlstore.WalletColumns) + `, w.ctid, ` + payerColumns +
 		`, coalesce((select rebinds from installation where one = 1), 0) from ` + payers +
 		` order by w.id for update of w`,
-	lockOwners: `select ` + sqlstore.Of("w", sqlstore.WalletColumns) + ` from wallet_transactions t
+	lockOwners: `select ` + sqlstore.Of("w", sqlstore.WalletColumns) + `, w.ctid from wallet_transactions t
 		join wallets w on w.id = t.wallet_id where t.id = any($1::text[]) order by w.id for update of w`,
-	lockBoth: `select ` + sqlstore.Of("v", sqlstore.WalletColumns) + ` from wallets v where v.id = any(array(
+	lockBoth: `select ` + sqlstore.Of("v", sqlstore.WalletColumns) + `, v.ctid from wallets v
+		where v.id = any(array(
 			select w.id from ` + payers + ` union all
 			select t.wallet_id from wallet_transactions t where t.id = any($3::text[])))
 		order by v.id for update of v`,
@@ -121,14 +123,17 @@ var batchStatements = map[string]string{
 		from unnest($1::batch_customer[]) r where c.id = r.id`,
 	countRebind: `update installation set rebinds = rebinds + 1 where one = 1`,
 	newWallets:  insert("wallets", sqlstore.NewWalletColumns, typeWallet),
-	changeWallets: `update wallets w set condition = r.condition,
+	// $2: the places. Should one not be there, the division by zero ends the transaction.
+	changeWallets: `with changed as (update wallets w set condition = r.condition,
 			limit_per_transaction = r.limit_per_transaction, limit_per_day = r.limit_per_day,
 			spent_day = r.spent_day, spent_amount = r.spent_amount,
 			debits_pending = r.debits_pending, debits_posted = r.debits_posted,
 			credits_pending = r.credits_pending, credits_posted = r.credits_posted,
 			version = r.version, sequence = r.sequence,
 			last_object = r.last_object, last_sequence = r.last_sequence, room = ''
-		from unnest($1::batch_wallet[]) r where w.id = r.id and w.book = r.book`,
+		from unnest($1::batch_wallet[], $2::tid[]) r (` + sqlstore.NewWalletColumns + `, place)
+		where w.ctid = r.place and w.id = r.id and w.book = r.book returning 1)
+		select 1 / (count(*) = cardinality($2::tid[]))::int from changed`,
 	changeApprovals: `update wallets w set approve_from = r.approve_from
 		from unnest($1::text[], $2::smallint[], $3::bigint[]) r (id, book, approve_from)
 		where w.id = r.id and w.book = r.book`,

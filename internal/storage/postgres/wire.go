@@ -15,6 +15,7 @@ const (
 	oidInt8  = 20
 	oidInt2  = 21
 	oidText  = 25
+	oidTid   = 27
 )
 
 // rows encodes an array of one composite type in PostgreSQL's binary form. Begin each row with next, then
@@ -153,6 +154,16 @@ func smallArray(values []int64) []byte {
 	for _, v := range values {
 		buf = binary.BigEndian.AppendUint32(buf, 2)
 		buf = binary.BigEndian.AppendUint16(buf, uint16(v))
+	}
+	return buf
+}
+
+// placeArray takes the places of rows as they were read.
+func placeArray(places [][]byte) []byte {
+	buf := header(make([]byte, 0, arrayHeader+10*len(places)), oidTid, uint32(len(places)))
+	for _, place := range places {
+		buf = binary.BigEndian.AppendUint32(buf, uint32(len(place)))
+		buf = append(buf, place...)
 	}
 	return buf
 }
