@@ -4,7 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	"plexy/internal/pgtest"
 	"plexy/internal/storage/sqlstore"
 )
 
@@ -12,15 +11,7 @@ import (
 // without sorting, also by a merchant beside one that has nearly all rows; with statistics and without.
 func TestPlansOfLists(t *testing.T) {
 	ctx := t.Context()
-	url := pgtest.Database(t)
-	if _, err := Migrate(ctx, url, false); err != nil {
-		t.Fatal(err)
-	}
-	store, err := Open(ctx, Config{URL: url})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = store.Close() }()
+	store := fresh(t)
 	const rows = `alter table payments set (autovacuum_enabled = off);
 		insert into payments select g || '', 0, 'mer_' || 1 + (g < 100005)::int, 'pl_' || g, '',
 		'shopper_' || g % 1000, '', '', '', 'KZT', 1, 'ORDER-' || g, '', 'auth', false, 0, '', 0, 0, '', '', '',

@@ -11,19 +11,26 @@ import (
 	"plexy/internal/storage/sqlstore"
 )
 
+// fresh opens an empty database that ends with the test.
+func fresh(t *testing.T) *Store {
+	t.Helper()
+	url := pgtest.Database(t)
+	if _, err := Migrate(t.Context(), url, false); err != nil {
+		t.Fatal(err)
+	}
+	store, err := Open(t.Context(), Config{URL: url})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	return store
+}
+
 // Plans that a session made over empty tables, and with the statistics of those, are made anew for the rows
 // that came since. They must then go from key to key over the leading columns of indexes.
 func TestPlans(t *testing.T) {
 	ctx := t.Context()
-	url := pgtest.Database(t)
-	if _, err := Migrate(ctx, url, false); err != nil {
-		t.Fatal(err)
-	}
-	store, err := Open(ctx, Config{URL: url})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = store.Close() }()
+	store := fresh(t)
 	if err := exec(ctx, store, "analyze"); err != nil {
 		t.Fatal(err)
 	}
@@ -71,15 +78,7 @@ func TestPlans(t *testing.T) {
 // TestAWalletThatIsNotAtItsPlaceEndsTheTransaction: what a batch changes is there, or nothing is saved.
 func TestAWalletThatIsNotAtItsPlaceEndsTheTransaction(t *testing.T) {
 	ctx := t.Context()
-	url := pgtest.Database(t)
-	if _, err := Migrate(ctx, url, false); err != nil {
-		t.Fatal(err)
-	}
-	store, err := Open(ctx, Config{URL: url})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = store.Close() }()
+	store := fresh(t)
 	s, err := store.lanes[0].connect(ctx)
 	if err != nil {
 		t.Fatal(err)
