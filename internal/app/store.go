@@ -58,7 +58,7 @@ func moreProcessors() {
 }
 
 // defaultGCPercent is Go's GOGC when nobody said otherwise, embeddedGCPercent that of a server on SQLite.
-const defaultGCPercent, embeddedGCPercent = 100, 55
+const defaultGCPercent, embeddedGCPercent = 100, 50
 
 // lessHeap lets the heap grow by half of what lives before it is collected, unless the operator said
 // otherwise: it saves 6 MiB of an embedded server's 68, for a thirtieth of its speed.

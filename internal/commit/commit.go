@@ -51,8 +51,8 @@ const (
 
 	// With a disk in this very process a batch of everybody leaves nobody to work for while it is written,
 	// and then everybody wants the processor at once. So a batch takes no more than it needs to be worth its
-	// flush, and the others are served meanwhile (measured on SQLite: a tenth of the rate): see pace.
-	leastBatch, firstBatch = 16, 32
+	// flush, and the others are served meanwhile (measured on SQLite: a sixteenth of the rate): see pace.
+	leastBatch = 32
 )
 
 // Config is what a Committer needs. Observe and Alarm may be nil.
@@ -214,7 +214,7 @@ func (c *Committer) loop(lane int, queue chan *ticket) {
 	b := Batch{Storage: c.cfg.Storage, Clock: c.cfg.Clock, Lane: lane}
 	p := pace{limit: BatchLimit}
 	if c.cfg.OwnThread {
-		p.limit = firstBatch
+		p.limit = leastBatch
 	}
 	for first := range queue {
 		for i := 0; i < gatherings && len(batch) >= crowd && len(queue)+1 < gathered; i++ {
@@ -233,7 +233,8 @@ type pace struct{ limit int }
 
 // learn looks at a batch that was as large as it might be. A flush that takes more than seven tenths of the
 // time of the work before it needs more of it to be worth it, up to BatchLimit: on a slow disk a batch takes
-// everybody. One that takes less leaves room for smaller batches.
+// everybody. One that takes less leaves room for smaller batches, down to leastBatch: below that what a batch
+// costs by itself counts more than what its flush does.
 func (p *pace) learn(size int, work, flush time.Duration) {
 	switch {
 	case size < p.limit || work == 0:

@@ -17,15 +17,15 @@ func settle(p *pace, flush time.Duration) int {
 // TestBatchesAreWorthTheirFlush: a fast disk gets small batches, so that work and flushes go on side by side;
 // a slow one gets everybody, and no longer than it is slow.
 func TestBatchesAreWorthTheirFlush(t *testing.T) {
-	p := &pace{limit: firstBatch}
+	p := &pace{limit: leastBatch}
 	for _, disk := range []struct {
 		flush       time.Duration
 		least, most int
 	}{
 		{50 * time.Microsecond, leastBatch, leastBatch},
-		{450 * time.Microsecond, 20, 32},
+		{450 * time.Microsecond, leastBatch, leastBatch},
 		{10 * time.Millisecond, BatchLimit, BatchLimit},
-		{450 * time.Microsecond, 20, 32},
+		{450 * time.Microsecond, leastBatch, leastBatch},
 		{2 * time.Millisecond, 100, 130},
 	} {
 		if took := settle(p, disk.flush); took < disk.least || took > disk.most {
