@@ -22,29 +22,41 @@ import (
 // TestSecrets makes payments, good ones and bad ones, and then looks for phones, IINs and API keys in
 // everything that the program leaves behind: logs, metrics, error texts, pages, the database (rule T19).
 func TestSecrets(t *testing.T) {
-	t.Run(onSQLite, func(t *testing.T) {
+	for _, engine := range []string{onSQLite, onPostgres} {
+		t.Run(engine, func(t *testing.T) {
+			s, straw := remains(t, engine, func(s *site) map[string][]byte { return secretsLeft(t, s) })
+			search(t, s, straw)
+		})
+	}
+}
+
+// remains lets work be done on a new site of an engine, and adds what its database leaves behind to what work
+// returns.
+func remains(
+	t *testing.T, engine string, work func(*site) map[string][]byte,
+) (*site, map[string][]byte) {
+	t.Helper()
+	if engine == onSQLite {
 		s := newSite(t, onSQLite)
-		straw := secretsLeft(t, s)
+		straw := work(s)
 		straw["files"] = files(t, s.data)
 		copied := filepath.Join(t.TempDir(), "copy")
 		if out, err := s.plexy("backup", copied); err != nil {
 			t.Fatalf("%v %s", err, out)
 		}
 		straw["backup"] = files(t, filepath.Dir(copied))
-		search(t, s, straw)
-	})
-	t.Run(onPostgres, func(t *testing.T) {
-		cluster := pgtest.Server(t)
-		database := cluster.Database(t)
-		loggingAll(t, database)
-		s := newSiteAt(t, t.TempDir(), database)
-		straw := secretsLeft(t, s)
-		straw["tables"] = tables(t, s.database)
-		straw["log of PostgreSQL"] = []byte(cluster.Log())
-		checkpoint(t, s.database)
-		straw["pages and write-ahead log"] = files(t, cluster.Folder())
-		search(t, s, straw)
-	})
+		return s, straw
+	}
+	cluster := pgtest.Server(t)
+	database := cluster.Database(t)
+	loggingAll(t, database)
+	s := newSiteAt(t, t.TempDir(), database)
+	straw := work(s)
+	straw["tables"] = tables(t, s.database)
+	straw["log of PostgreSQL"] = []byte(cluster.Log())
+	execSQL(t, s.database, "checkpoint") // its pages are written
+	straw["pages and write-ahead log"] = files(t, cluster.Folder())
+	return s, straw
 }
 
 // secretsLeft works with the site and returns what it leaves behind, apart from the database.
@@ -211,27 +223,22 @@ func files(t *testing.T, folder string) []byte {
 // operator may who looks for slow ones.
 func loggingAll(t *testing.T, database string) {
 	t.Helper()
-	conn, err := pgx.Connect(context.Background(), database)
+	config, err := pgx.ParseConfig(database)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(context.Background())
-	name := pgx.Identifier{conn.Config().Database}.Sanitize()
-	if _, err := conn.Exec(context.Background(),
-		"alter database "+name+" set log_min_duration_statement = 0"); err != nil {
-		t.Fatal(err)
-	}
+	name := pgx.Identifier{config.Database}.Sanitize()
+	execSQL(t, database, "alter database "+name+" set log_min_duration_statement = 0")
 }
 
-// checkpoint makes a PostgreSQL write its pages.
-func checkpoint(t *testing.T, database string) {
+func execSQL(t *testing.T, database, sql string) {
 	t.Helper()
 	conn, err := pgx.Connect(context.Background(), database)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close(context.Background())
-	if _, err := conn.Exec(context.Background(), "checkpoint"); err != nil {
+	if _, err := conn.Exec(context.Background(), sql); err != nil {
 		t.Fatal(err)
 	}
 }
