@@ -81,11 +81,7 @@ func appendPaymentStep(b []byte, s *explain.PaymentStory, step *explain.Step) []
 		o.Text("type", string(r.Type))
 		o.Always("from", step.Before.State)
 		o.Text("to", r.After.State)
-		o.Major("amount", r.Amount, r.Currency)
-		o.Major("authorizedAmount", r.After.Authorized, r.Currency)
-		o.Major("capturedAmount", r.After.Captured, r.Currency)
-		o.Major("cancelledAmount", r.After.Canceled, r.Currency)
-		o.Major("refundedAmount", r.After.Refunded, r.Currency)
+		o.Amounts(r)
 		return o.End()
 	})
 	o.Value("entry", func(b []byte) []byte {

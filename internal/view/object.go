@@ -16,7 +16,7 @@ func NewObject(b []byte) Object { return Object{append(b, '{')} }
 // End returns what was written, with the closing brace.
 func (o *Object) End() []byte { return append(o.b, '}') }
 
-// Name writes the name of a member whose value the caller appends with Value.
+// name writes the name of a member, whose value comes next.
 func (o *Object) name(name string) {
 	if o.b[len(o.b)-1] != '{' {
 		o.b = append(o.b, ',')

@@ -112,13 +112,18 @@ func change(b []byte, r *journal.Record) []byte {
 	o.Text("name", r.Event())
 	o.Text("operation", string(r.Type))
 	o.Text("status", r.After.State)
+	o.Amounts(r)
+	o.Time("createdAt", r.At)
+	return o.End()
+}
+
+// Amounts writes what a record of a payment moved, and the payment's totals after it, in major units.
+func (o *Object) Amounts(r *journal.Record) {
 	o.Major("amount", r.Amount, r.Currency)
 	o.Major("authorizedAmount", r.After.Authorized, r.Currency)
 	o.Major("capturedAmount", r.After.Captured, r.Currency)
 	o.Major("cancelledAmount", r.After.Canceled, r.Currency)
 	o.Major("refundedAmount", r.After.Refunded, r.Currency)
-	o.Time("createdAt", r.At)
-	return o.End()
 }
 
 // PaymentSize is what one rendered payment takes with usual texts, rounded up.
