@@ -164,6 +164,7 @@ func TestSlowReceiverHoldsOnePlace(t *testing.T) {
 	var asked atomic.Int64
 	slow := listening(t, func(conn net.Conn) {
 		asked.Add(1)
+		_, _ = conn.Read(make([]byte, 1)) // an answer before the question is no HTTP
 		for text := "HTTP/1.1 200 OK\r\nX-Slow: "; ; text = "a" {
 			if _, err := io.WriteString(conn, text); err != nil {
 				return
