@@ -36,7 +36,7 @@ func formatOf(values url.Values) (asFile bool, p problem) {
 // at a time, so that a file of any size takes little memory. When a page cannot be read the connection is
 // closed without an end, so that nobody takes a part for the whole.
 func (a *API) exportDeliveries(c *call, q storage.DeliveryQuery) {
-	ctx, cancel := c.Waiting(c.request.Context(), exportLimit)
+	ctx, cancel := c.Waiting(c.Caller(c.request), exportLimit)
 	defer cancel()
 	q.Limit = exportPage
 	page, err := a.options.Outbox.DeliveriesOf(ctx, q)

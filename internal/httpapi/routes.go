@@ -190,7 +190,7 @@ func (a *API) Serve(x *server.Exchange, r *http.Request) {
 	case m.Body:
 		c.ctx = x.Limit() // an instruction goes on when its caller has gone
 	case m.Waits:
-		ctx, cancel := x.Waiting(r.Context(), maxWait)
+		ctx, cancel := x.Waiting(x.Caller(r), maxWait)
 		defer cancel()
 		c.ctx = ctx
 	default:

@@ -1,101 +1,142 @@
 package server
 
 import (
+	"context"
 	"net"
-	"os"
 	"sync"
 	"time"
-
-	"plexy/internal/clock"
 )
 
-// hangUpAfter is how long a request may take before its connection is looked at, to see whether the caller
-// has hung up.
-const hangUpAfter = 50 * time.Millisecond
+// listener accepts connections and talks on each until it becomes odd. These it hands over to net/http,
+// for which it is a listener like others.
+type listener struct {
+	net.Listener
+	server *Server
+	odd    chan net.Conn
+	failed chan error
 
-// ancient is later than the deadline with which net/http interrupts a read, and earlier than any other.
-var ancient = time.Unix(1_000_000, 0)
+	mu       sync.Mutex
+	talks    map[*talk]struct{}
+	stopping bool
+	stopped  chan struct{}  // closed then
+	over     sync.WaitGroup // talks
+}
 
-// conn is a connection of the listener. It writes our own form of net/http's answer to a malformed request,
-// and it spares most requests the look whether their caller has hung up.
-//
-// While a request is served, net/http reads one byte of its connection and interrupts that with a deadline
-// in the past when the answer is there. For a request that takes a millisecond this costs a system call that
-// finds nothing, a wait and a wake-up: a twentieth of what an authorize costs the server. So a read of one
-// byte waits here first, outside the system, and becomes one only when the request takes longer.
-//
-// It keeps all of a TCP connection's methods, because net/http looks for CloseWrite and ReadFrom.
+func listen(s *Server, l net.Listener) *listener {
+	made := &listener{
+		Listener: l, server: s, odd: make(chan net.Conn), failed: make(chan error),
+		talks: map[*talk]struct{}{}, stopped: make(chan struct{}),
+	}
+	go made.accept()
+	return made
+}
+
+// Accept waits for the next connection that is for net/http. Errors of accepting are net/http's to wait out.
+func (l *listener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.odd:
+		return c, nil
+	case err := <-l.failed:
+		return nil, err
+	case <-l.stopped:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *listener) accept() {
+	for {
+		c, err := l.Listener.Accept()
+		if err == nil {
+			l.begin(newTalk(l.server, c.(*net.TCPConn)))
+			continue
+		}
+		select {
+		case l.failed <- err:
+		case <-l.stopped:
+			return
+		}
+	}
+}
+
+func (l *listener) begin(t *talk) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.stopping {
+		t.conn.Close()
+		return
+	}
+	l.talks[t] = struct{}{}
+	l.over.Go(func() {
+		odd := t.run()
+		l.mu.Lock()
+		delete(l.talks, t)
+		l.mu.Unlock()
+		if !odd || !l.handOver(t) {
+			t.conn.Close()
+		}
+	})
+}
+
+func (l *listener) handOver(t *talk) bool {
+	_ = t.conn.SetDeadline(time.Time{}) // net/http has its own
+	select {
+	case l.odd <- &conn{TCPConn: t.conn, server: l.server, before: t.in[t.from:t.to]}:
+		return true
+	case <-l.stopped:
+		return false
+	}
+}
+
+// Close takes no more connections and closes those that are between two requests. net/http closes its
+// listener once more.
+func (l *listener) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.stopping {
+		return nil
+	}
+	l.stopping = true
+	close(l.stopped)
+	for t := range l.talks {
+		if t.state.CompareAndSwap(between, closed) {
+			t.conn.Close()
+		}
+	}
+	return l.Listener.Close()
+}
+
+// finish waits until every talk is over, or cuts them off when ctx ends.
+func (l *listener) finish(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() { l.over.Wait(); close(done) }()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for t := range l.talks {
+		t.conn.Close()
+	}
+	return ctx.Err()
+}
+
+// conn is a connection that was handed over to net/http, with what was received before. It writes our own
+// form of net/http's answer to a malformed request. It keeps all of a TCP connection's methods, because
+// net/http looks for CloseWrite and ReadFrom.
 type conn struct {
 	*net.TCPConn
 	server *Server
-
-	mu      sync.Mutex
-	waiting bool // a read of one byte waits outside the system
-	over    bool // the deadline for reads is in the past: one that comes now does not wait
-	limited bool // the system may know a deadline for reads
-	abort   chan struct{}
-	timer   *time.Timer // of the read that waits: there is one at a time
+	before []byte
 }
 
-// Read reads at most len(p) bytes, and a single byte not before hangUpAfter.
+// Read reads at most len(p) bytes.
 func (c *conn) Read(p []byte) (int, error) {
-	if len(p) == 1 && !c.wait() {
-		return 0, os.ErrDeadlineExceeded
+	if len(c.before) > 0 {
+		n := copy(p, c.before)
+		c.before = c.before[n:]
+		return n, nil
 	}
 	return c.TCPConn.Read(p)
-}
-
-// wait lets hangUpAfter pass; false when it was interrupted.
-func (c *conn) wait() bool {
-	c.mu.Lock()
-	over := c.over
-	c.waiting = !over
-	c.mu.Unlock()
-	if over {
-		return false
-	}
-	if c.timer == nil {
-		c.timer = clock.NewTimer(hangUpAfter)
-	} else {
-		c.timer.Reset(hangUpAfter)
-	}
-	select {
-	case <-c.abort:
-		c.timer.Stop()
-		return false
-	case <-c.timer.C:
-	}
-	c.mu.Lock()
-	interrupted := !c.waiting
-	c.waiting = false
-	c.mu.Unlock()
-	if interrupted {
-		<-c.abort
-	}
-	return !interrupted
-}
-
-// SetReadDeadline bounds reads, or interrupts the one that waits.
-func (c *conn) SetReadDeadline(t time.Time) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.over = !t.IsZero() && t.Before(ancient)
-	switch {
-	case c.over && c.waiting:
-		c.waiting = false
-		c.abort <- struct{}{} // there is room: it is taken before the next read waits
-		return nil
-	case t.IsZero() && !c.limited:
-		return nil
-	}
-	c.limited = !t.IsZero()
-	return c.TCPConn.SetReadDeadline(t)
-}
-
-// SetDeadline bounds reads and writes.
-func (c *conn) SetDeadline(t time.Time) error {
-	c.mu.Lock()
-	c.limited, c.over = true, false
-	c.mu.Unlock()
-	return c.TCPConn.SetDeadline(t)
 }

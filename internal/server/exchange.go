@@ -90,6 +90,15 @@ func (x *Exchange) Deadline(parent context.Context) (context.Context, context.Ca
 // requests that begin together share one: a context with a timer costs as much as decoding a body.
 func (x *Exchange) Limit() context.Context { return x.server.limit() }
 
+// Caller returns a context that ends when the caller of r, the request of this exchange, hangs up. The
+// context of r may not: to look whether somebody is still there costs more than most requests take.
+func (x *Exchange) Caller(r *http.Request) context.Context {
+	if a, ok := x.ResponseWriter.(*answer); ok {
+		return a.talk.caller()
+	}
+	return r.Context()
+}
+
 // Waiting lets the request take longer than others, by the given time and what handling one may take, and
 // returns a context that ends then, when the caller goes away, or when the server stops. The caller must call
 // the function returned beside it.

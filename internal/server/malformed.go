@@ -3,30 +3,11 @@ package server
 import (
 	"bytes"
 	"fmt"
-	"net"
 	"strconv"
 )
 
 // net/http answers what is not valid HTTP by itself, in plain text, before any handler runs. Our answers are
 // all JSON, so the connection recognises that one message and replaces its body.
-
-// jsonListener wraps every accepted connection.
-type jsonListener struct {
-	net.Listener
-	server *Server
-}
-
-// Accept waits for the next connection.
-func (l jsonListener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	if tcp, ok := c.(*net.TCPConn); ok {
-		return &conn{TCPConn: tcp, server: l.server, abort: make(chan struct{}, 1)}, nil
-	}
-	return c, nil
-}
 
 var (
 	plainHeaders = []byte("\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n")

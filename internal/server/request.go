@@ -11,20 +11,26 @@ import (
 )
 
 // Handler returns the handler of every request: id, log, panic guard, health routes, then the door.
-func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.handle) }
+func (s *Server) Handler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.handle(w, r) {
+			panic(http.ErrAbortHandler)
+		}
+	})
+}
 
-func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
+// handle answers one request. It reports whether the connection has to be closed, since half an answer must
+// not look like a whole one.
+func (s *Server) handle(w http.ResponseWriter, r *http.Request) (aborted bool) {
 	started := s.options.Clock.Now()
 	x := s.pool.Get().(*Exchange)
 	*x = Exchange{ResponseWriter: w, ID: s.options.NewRequestID(), server: s}
 	x.Header()["X-Request-Id"] = []string{x.ID}
-	aborted := s.guarded(x, r) || x.abandoned
+	aborted = s.guarded(x, r) || x.abandoned
 	s.record(x, r, started)
 	*x = Exchange{}
 	s.pool.Put(x)
-	if aborted {
-		panic(http.ErrAbortHandler) // half an answer must not look like a whole one
-	}
+	return aborted
 }
 
 // guarded runs the handler and turns a panic into a 500. It reports whether the answer had already begun,

@@ -86,7 +86,8 @@ type Options struct {
 // Server is a running server. Make it with Start.
 type Server struct {
 	options  Options
-	main     *http.Server
+	talking  *listener
+	main     *http.Server // of the connections that are not plain
 	metrics  *http.Server // nil when there is none
 	address  string
 	observed string
@@ -132,7 +133,8 @@ func Start(o Options) (*Server, error) {
 		s.metrics = s.httpServer(mux)
 		s.serve(s.metrics, metrics)
 	}
-	s.serve(s.main, jsonListener{listener, s})
+	s.talking = listen(s, listener)
+	s.serve(s.main, s.talking)
 	return s, nil
 }
 
@@ -171,8 +173,9 @@ func (s *Server) Failed() <-chan error { return s.failed }
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stopping.Store(true)
 	s.stop()
+	s.talking.Close()
 	err := s.main.Shutdown(ctx)
-	if err != nil {
+	if err = errors.Join(err, s.talking.finish(ctx)); err != nil {
 		s.main.Close()
 		err = fmt.Errorf("finish the accepted requests: %w", err)
 	}

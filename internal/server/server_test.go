@@ -56,6 +56,7 @@ func envelope(f server.Failure, requestID string) []byte {
 
 type rig struct {
 	*server.Server
+	options server.Options
 	out     *output
 	log     *server.Log
 	clock   *clock.Manual
@@ -85,7 +86,7 @@ func start(t *testing.T, door doorFunc, change ...func(*server.Options)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Server = s
+	r.Server, r.options = s, o
 	t.Cleanup(func() {
 		if err := s.Shutdown(context.Background()); err != nil {
 			t.Error(err)
@@ -489,7 +490,7 @@ func TestWaitingEndsWhenTheServerStops(t *testing.T) {
 func TestLimitEndsWithItsTimeAndNotWithItsCaller(t *testing.T) {
 	ended := make(chan error, 2)
 	r := start(t, func(x *server.Exchange, q *http.Request) {
-		<-q.Context().Done() // the caller has gone
+		<-x.Caller(q).Done() // the caller has gone
 		ctx := x.Limit()
 		ended <- ctx.Err()
 		<-ctx.Done()
