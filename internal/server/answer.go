@@ -85,6 +85,8 @@ func (a *answer) part(b []byte) {
 // begin puts status line and headers into what goes out before the given part of the body.
 func (a *answer) begin(body []byte) {
 	a.begun = true
+	now := clock.System{}.Now()
+	a.talk.writing(now)
 	b := append(a.out[:0], "HTTP/1.1 "...)
 	b = strconv.AppendInt(b, int64(a.status), 10)
 	b = append(b, ' ')
@@ -122,7 +124,7 @@ func (a *answer) begin(body []byte) {
 		b = append(b, "Connection: close\r\n"...)
 	}
 	b = append(b, "Date: "...)
-	b = clock.Time(clock.System{}.Now()).AppendFormat(b, http.TimeFormat)
+	b = clock.Time(now).AppendFormat(b, http.TimeFormat)
 	a.out = append(b, "\r\n\r\n"...)
 }
 
@@ -160,7 +162,7 @@ func (a *answer) send() error {
 	if len(a.out) == 0 {
 		return nil
 	}
-	err := a.talk.write(a.out)
+	_, err := a.talk.conn.Write(a.out)
 	a.out = a.out[:0]
 	return err
 }
@@ -173,6 +175,6 @@ func (a *answer) SetReadDeadline(t time.Time) error {
 
 // SetWriteDeadline is for http.ResponseController.
 func (a *answer) SetWriteDeadline(t time.Time) error {
-	a.talk.writeBy = 0
+	a.talk.writeBy = t.UnixMicro()
 	return a.talk.conn.SetWriteDeadline(t)
 }

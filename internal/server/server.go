@@ -23,7 +23,7 @@ const (
 	ReadHeaderTimeout = 5 * time.Second
 	ReadTimeout       = 15 * time.Second // headers and body
 	HandleTimeout     = 10 * time.Second // for the door's work; see Exchange.Deadline
-	WriteTimeout      = 30 * time.Second // from the headers read to the answer written
+	WriteTimeout      = 30 * time.Second // for an answer to be written
 	IdleTimeout       = 2 * time.Minute  // between two requests of a connection
 	MaxHeaderBytes    = 16 << 10
 	readyTimeout      = 2 * time.Second // for the readiness question

@@ -31,7 +31,7 @@ type talk struct {
 	readBy, writeBy int64
 
 	state atomic.Int32
-	watch *watch // of the request being answered; see Exchange.Waiting
+	watch *watch // of the request being answered; see Exchange.Caller
 }
 
 // States of a talk: one between requests may be closed by a stop, one with a request finishes it first.
@@ -141,14 +141,12 @@ func (t *talk) fill() bool {
 	return err == nil
 }
 
-func (t *talk) write(b []byte) error {
-	now := clock.System{}.Now()
+// writing gives an answer that begins now half of WriteTimeout at least, unless its handler took more.
+func (t *talk) writing(now int64) {
 	if t.writeBy-now < WriteTimeout.Microseconds()/2 {
 		t.writeBy = now + WriteTimeout.Microseconds()
 		_ = t.conn.SetWriteDeadline(clock.Time(t.writeBy)) // it fails where writing does
 	}
-	_, err := t.conn.Write(b)
-	return err
 }
 
 // serve answers the request that was received; false ends the connection.
@@ -161,6 +159,7 @@ func (t *talk) serve(body []byte) bool {
 	}
 	t.answer.reset()
 	aborted := t.server.handle(&t.answer, r)
+	clear(body) // it may have been a card's
 	there := t.watch == nil || t.unwatch()
 	return !aborted && t.answer.finish() == nil && there
 }
