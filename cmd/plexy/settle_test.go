@@ -132,6 +132,7 @@ func TestSettleByHand(t *testing.T) {
 		r.refuse(exitRefused, "a person settled it as approved", append(settle, "--outcome", "declined")...)
 		r.settledOnce(u.OperationID + "|state=sent unknown|state=approved rrn=123456789012|letter 17 of the bank")
 		r.do("merchant", "set", shop.MerchantID, "fault=none")
+		s.mustClock(shop.APIKey, `{"freeze":false}`) // a capture that fails at first comes again by time
 		s.hears(shop.APIKey, u.TransactionID, "transaction.authorized", "transaction.charged")
 		var shown app.CardPayment
 		r.record(&shown, "payments", "show", u.TransactionID)
