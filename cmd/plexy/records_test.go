@@ -115,8 +115,10 @@ func TestWalletOfStaff(t *testing.T) {
 
 		r.record(&w, p.of("wallet", "withdraw", "--amount", "400", "--reference", "out-1",
 			"--reason", "asked for it")...)
-		r.record(&w, p.of("wallet", "adjust", "--amount", "-1000", "--reference", "fix-1",
+		r.record(&w, p.of("wallet", "adjust", "--amount", "-1300", "--reference", "fix-1",
 			"--reason", "typed twice")...)
+		r.record(&w, p.of("wallet", "adjust", "--amount", "300", "--reference", "fix-2",
+			"--reason", "took too much")...)
 		if w.Available != 5000 || w.Posted != 5000 {
 			t.Errorf("after withdraw and adjust there is %+v", w)
 		}
@@ -140,8 +142,8 @@ func checkStatement(t *testing.T, r *rig, p payer) {
 		event          string
 		amount, posted int64
 	}{
-		{"wallet.adjusted", 1000, 5000}, {"wallet.withdrawn", 400, 6000}, {"wallet.topped_up", 700, 6400},
-		{"wallet.topped_up", 700, 5700}, {"wallet.topped_up", 5000, 5000},
+		{"wallet.adjusted", 300, 5000}, {"wallet.adjusted", -1300, 4700}, {"wallet.withdrawn", 400, 6000},
+		{"wallet.topped_up", 700, 6400}, {"wallet.topped_up", 700, 5700}, {"wallet.topped_up", 5000, 5000},
 	}
 	if len(s.Items) != len(want) {
 		t.Fatalf("the statement has %d lines: %+v", len(s.Items), s)
@@ -169,7 +171,7 @@ func checkFundAudits(t *testing.T, r *rig, walletID string) {
 		}
 	}
 	for action, n := range map[string]int{
-		"wallet.open": 2, "wallet.top-up": 3, "wallet.withdraw": 1, "wallet.adjust": 1,
+		"wallet.open": 2, "wallet.top-up": 3, "wallet.withdraw": 1, "wallet.adjust": 2,
 	} {
 		if seen[action] != n {
 			t.Errorf("there are %d audit rows of %s, want %d", seen[action], action, n)

@@ -24,7 +24,7 @@ type Line struct {
 	OperationID string `json:"operationId"`
 	Object      string `json:"object"`     // the wallet transaction, or the wallet itself
 	MerchantID  string `json:"merchantId"` // "" for what staff did
-	Amount      int64  `json:"amount"`     // of the operation
+	Amount      int64  `json:"amount"`     // of the operation; negative for a correction that took money
 	Available   int64  `json:"available"`
 	Pending     int64  `json:"pending"` // held, a positive amount
 	Posted      int64  `json:"posted"`
@@ -53,9 +53,13 @@ func (a *App) Statement(ctx context.Context, h Holder, limit int) (Statement, er
 
 func line(r journal.Record) Line {
 	after := storage.BalancesAfter(r)
+	amount := r.Amount
+	if r.Type == journal.Adjusted && r.Posting.Debit == r.Wallet {
+		amount = -amount
+	}
 	return Line{
 		At: rfc3339(r.At), Event: r.Event(), OperationID: r.OperationID(), Object: r.Object,
-		MerchantID: r.Merchant, Amount: r.Amount,
+		MerchantID: r.Merchant, Amount: amount,
 		Available: after.Available, Pending: after.Pending, Posted: after.Posted,
 	}
 }
