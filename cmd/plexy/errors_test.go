@@ -52,7 +52,8 @@ func TestWrongUse(t *testing.T) {
 		{exitRefused, "no merchant", []string{"key", "create", "--merchant", "mer_1"}},
 		{exitRefused, "no merchant", []string{"key", "list", "--merchant", "mer_1"}},
 		{exitRefused, "no key", []string{"key", "revoke", "key_1"}},
-		{exitUsage, "1 argument", []string{"merchant", "show"}},
+		{exitUsage, "wants ID and got none", []string{"merchant", "show"}},
+		{exitUsage, `takes no argument and got "books"`, []string{"verify", "books"}},
 		{exitUsage, `"name" not set`, []string{"merchant", "create"}},
 		{exitUsage, "1 to 255", []string{"merchant", "create", "--name", "  "}},
 		{exitUsage, "listen (flag --listen)", []string{"config", "print", "--listen", "nowhere"}},
@@ -70,6 +71,10 @@ func TestWrongSettingOfMerchant(t *testing.T) {
 		"order_reference=maybe", "color=red", "hold_expiry",
 	} {
 		before := r.do("merchant", "show", made.MerchantID, "--json")
+		if strings.HasPrefix(setting, "hold_expiry=") {
+			r.refuse(exitUsage, "no such setting or value: hold_expiry must be",
+				"merchant", "set", made.MerchantID, setting)
+		}
 		r.refuse(exitUsage, "", "merchant", "set", made.MerchantID, "order_reference=reject", setting)
 		if after := r.do("merchant", "show", made.MerchantID, "--json"); after != before {
 			t.Errorf("a refused %s changed the merchant: %s", setting, after)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/user"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -103,10 +104,16 @@ func required(cmd *cobra.Command, names ...string) *cobra.Command {
 // exactly accepts the named arguments and no others.
 func exactly(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		if len(args) != len(names) {
-			return fmt.Errorf("%s wants %d argument(s) %v and got %d", cmd.CommandPath(), len(names), names, len(args))
+		switch {
+		case len(args) == len(names):
+			return nil
+		case len(names) == 0:
+			return fmt.Errorf("%s takes no argument and got %q", cmd.CommandPath(), args[0])
+		case len(args) == 0:
+			return fmt.Errorf("%s wants %s and got none", cmd.CommandPath(), strings.Join(names, " "))
+		default:
+			return fmt.Errorf("%s wants %s and got %q", cmd.CommandPath(), strings.Join(names, " "), args)
 		}
-		return nil
 	}
 }
 

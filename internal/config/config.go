@@ -146,8 +146,12 @@ func checkDatabase(value string) error {
 }
 
 func checkAddress(value string) error {
-	if _, port, err := net.SplitHostPort(value); err != nil || port == "" {
+	_, port, err := net.SplitHostPort(value)
+	if err != nil || port == "" {
 		return fmt.Errorf("must be HOST:PORT, such as 127.0.0.1:8080")
+	}
+	if _, err := net.LookupPort("tcp", port); err != nil {
+		return fmt.Errorf("must have a port from 0 to 65535, such as 127.0.0.1:8080")
 	}
 	return nil
 }

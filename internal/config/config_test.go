@@ -85,6 +85,7 @@ func TestUnknownAndWrongSettings(t *testing.T) {
 		"no file":      {config.Input{File: "/nowhere/plexy.yaml"}, "/nowhere/plexy.yaml"},
 		"rate":         {config.Input{Environ: []string{"PLEXY_RATE_LIMIT=many"}}, "rate_limit (PLEXY_RATE_LIMIT)"},
 		"address":      {config.Input{Flags: map[string]string{"listen": "8080"}}, "listen (flag --listen)"},
+		"port":         {config.Input{Flags: map[string]string{"listen": "[::1]:65536"}}, "from 0 to 65535"},
 		"environment":  {config.Input{Environ: []string{"PLEXY_ENVIRONMENT=test"}}, "sandbox or production"},
 		"database":     {config.Input{Environ: []string{"PLEXY_DATABASE=mysql://u:geheim@h/d"}}, "sqlite:PATH"},
 		"sqlite query": {config.Input{Environ: []string{"PLEXY_DATABASE=sqlite:a.db?mode=memory"}}, "plain path"},

@@ -95,7 +95,7 @@ const (
 )
 
 // ErrSetting means that a setting has no such name or value.
-var ErrSetting = errors.New("unknown setting")
+var ErrSetting = errors.New("no such setting or value")
 
 // Set changes one setting by its public name: hold_expiry, approval_expiry, clearing_auto and clearing_manual
 // (a duration such as 168h, 7d or 10m), order_reference (allow or reject), webhook_amounts (minor or major),
