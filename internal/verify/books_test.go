@@ -84,7 +84,7 @@ func (w *town) ask(c machine.Command) machine.Outcome {
 			if o.Reason != "" {
 				return machine.Reply{Status: 422}
 			}
-			return machine.Reply{Status: 200}
+			return machine.Reply{Status: 200, Body: []byte(o.Transaction.ID)}
 		},
 	}
 	return w.run(w.made%2, in)

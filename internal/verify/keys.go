@@ -1,15 +1,18 @@
 package verify
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"plexy/internal/core/journal"
 	paylink "plexy/internal/core/link"
 	"plexy/internal/core/machine"
 	"plexy/internal/core/payment"
+	"plexy/internal/id"
 	"plexy/internal/storage"
 )
 
@@ -150,10 +153,16 @@ func (p *portion) reply(k machine.ReplyKey, s machine.Stored) error {
 	found := false
 	for i := range p.effects[h] {
 		if e := &p.effects[h][i]; e.request == request && !e.own {
+			if e.confirmed {
+				p.v.report.broken(Keys, e.id(), "has two stored replies")
+			}
 			found, e.confirmed = true, true
-			if !done {
+			switch {
+			case !done:
 				p.v.report.broken(Keys, e.id(), "was done although its stored reply has status %d",
 					s.Reply.Status)
+			case strings.HasPrefix(e.object, id.Transaction) && !bytes.Contains(s.Reply.Body, []byte(e.object)):
+				p.v.report.broken(Keys, e.id(), "has a stored reply that does not name its transaction")
 			}
 		}
 	}

@@ -41,7 +41,7 @@ var ruleTable = [rules]struct{ covers, counts, text string }{
 	Operations: {"V10", "operations", "each has the posting of its kind and nothing else"},
 	Sequences:  {"V10", "objects", "events are numbered 1, 2, 3 … and show their object as it then was"},
 	Expiry:     {"V15", "operations", "no capture or cancel from the hour of expiry on, no expiry before it"},
-	Keys:       {"V9", "keys", "one effect per merchant and idempotency key in 30 days, with its reply"},
+	Keys:       {"V9", "keys", "one effect per merchant and key in 30 days, with the reply that tells of it"},
 	References: {"V9", "references", "one effect for ever per funding reference, and none without it"},
 	Places:     {"V4", "rows", "one currency, one book and one merchant from the id to the entry"},
 	Links:      {"V7", "links", "a link is paid once, by the payment it names, and busy with one at most"},

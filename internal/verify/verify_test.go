@@ -2,6 +2,7 @@ package verify_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"plexy/internal/core/money"
 	"plexy/internal/core/reject"
 	"plexy/internal/core/wallet"
+	"plexy/internal/storage"
 	"plexy/internal/storage/memory"
 	"plexy/internal/verify"
 )
@@ -297,6 +299,13 @@ var plants = []struct {
 			Reply: machine.Reply{Status: 201}, RequestID: "r",
 		}
 	}},
+	{"a reply about another transaction", verify.Keys, func(w *town, t *memory.Tables) {
+		for k, row := range t.Replies {
+			other := *row
+			other.Reply.Body = []byte(w.sold["poor"].ID)
+			t.Replies[k] = &other
+		}
+	}},
 	{"an effect whose reply refused it", verify.Keys, func(_ *town, t *memory.Tables) {
 		for k, row := range t.Replies {
 			refused := *row
@@ -435,5 +444,28 @@ func TestOldRepliesMayBeGone(t *testing.T) {
 	w.clock.Advance(3 * hour)
 	if report := w.verify(); !report.OK() {
 		t.Fatalf("replies past their retention may be gone: %v", report.Violations)
+	}
+}
+
+// twice is a keeper that kept every reply twice.
+type twice struct{ storage.Storage }
+
+func (s twice) Snapshot(ctx context.Context, fn func(context.Context, storage.Books) error) error {
+	return s.Storage.Snapshot(ctx, func(ctx context.Context, b storage.Books) error {
+		return fn(ctx, repeated{b})
+	})
+}
+
+type repeated struct{ storage.Books }
+
+func (b repeated) Replies(ctx context.Context, fn func(machine.ReplyKey, machine.Stored) error) error {
+	return errors.Join(b.Books.Replies(ctx, fn), b.Books.Replies(ctx, fn))
+}
+
+func TestTwoRepliesOfOneEffect(t *testing.T) {
+	w := newTown(t)
+	report, err := verify.RunAt(t.Context(), twice{w.s}, w.clock.Now())
+	if err != nil || !slices.Contains(report.Broken(), verify.Keys) {
+		t.Errorf("two replies of every effect: found %v, %v", report.Violations, err)
 	}
 }
