@@ -62,3 +62,12 @@ func TestSameSeedSameCards(t *testing.T) {
 		t.Errorf("two stories from one seed:\n%s\n%s", told[0], told[1])
 	}
 }
+
+// In this story a payment is captured by itself while the last payer is given up: the end waits for the bank.
+func TestCardsEndWhenAllIsAnswered(t *testing.T) {
+	if _, err := sim.PlayCards(t.Context(), sim.CardConfig{
+		Seed: 1033328076536200165, Steps: 3_000, Store: memory.NewLanes(1), Interleave: true,
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
