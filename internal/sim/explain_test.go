@@ -155,10 +155,30 @@ func tellAll(ctx context.Context, s storage.Storage, random *rand.Rand) error {
 	return nil
 }
 
-// TestEveryCardPaymentCanBeExplained does the same for card payments and their refunds.
+// TestEveryCardPaymentCanBeExplained does the same for card payments and their refunds. One world in twelve
+// has no refund that failed later, so there are several.
 func TestEveryCardPaymentCanBeExplained(t *testing.T) {
 	seed := firstSeed()
 	t.Logf("seed %d", seed)
+	types, kinds := map[journal.Type]bool{}, map[payment.Kind]int{}
+	for world := range uint64(5) {
+		explainCards(t, seed+world, types, kinds)
+	}
+	for _, kind := range []journal.Type{
+		journal.Created, journal.Authorized, journal.Rejected, journal.Failed, journal.Charged, journal.Cancelled,
+		journal.Refunded, journal.RefundFailed, journal.Settled, journal.FeeKept,
+	} {
+		if !types[kind] {
+			t.Errorf("none of the stories has a step of type %s", kind)
+		}
+	}
+	if kinds[payment.Auth] < 1_500 || kinds[payment.RefundOf] < 150 {
+		t.Errorf("too few were drawn: %v", kinds)
+	}
+}
+
+func explainCards(t *testing.T, seed uint64, types map[journal.Type]bool, kinds map[payment.Kind]int) {
+	t.Helper()
 	s := memory.NewLanes(2)
 	shop := merchant.Merchant{ID: "mer_0", Name: "Shop", Settings: merchant.Defaults(), CreatedAt: 1}
 	key := access.Key{ID: "key_0", Merchant: shop.ID, CreatedAt: 1}
@@ -183,7 +203,6 @@ func TestEveryCardPaymentCanBeExplained(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	types, kinds := map[journal.Type]bool{}, map[payment.Kind]int{}
 	for _, p := range drawn {
 		story, err := explain.OfPayment(t.Context(), s, p.Merchant, p.ID)
 		if err == nil {
@@ -197,17 +216,6 @@ func TestEveryCardPaymentCanBeExplained(t *testing.T) {
 		}
 		kinds[p.Kind]++
 		alteredPayment(t, story)
-	}
-	for _, kind := range []journal.Type{
-		journal.Created, journal.Authorized, journal.Rejected, journal.Failed, journal.Charged, journal.Cancelled,
-		journal.Refunded, journal.RefundFailed, journal.Settled, journal.FeeKept,
-	} {
-		if !types[kind] {
-			t.Errorf("none of the stories has a step of type %s", kind)
-		}
-	}
-	if kinds[payment.Auth] < 300 || kinds[payment.RefundOf] < 30 {
-		t.Errorf("too few were drawn: %v", kinds)
 	}
 }
 
