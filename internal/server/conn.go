@@ -88,21 +88,21 @@ func (l *listener) handOver(t *talk) bool {
 }
 
 // Close takes no more connections and closes those that are between two requests. net/http closes its
-// listener once more.
-func (l *listener) Close() error {
+// listener as well, also when accepting failed; the stop then meets those that had a request at that time.
+func (l *listener) Close() (err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.stopping {
-		return nil
+	if !l.stopping {
+		l.stopping = true
+		close(l.stopped)
+		err = l.Listener.Close()
 	}
-	l.stopping = true
-	close(l.stopped)
 	for t := range l.talks {
 		if t.state.CompareAndSwap(between, closed) {
 			t.conn.Close()
 		}
 	}
-	return l.Listener.Close()
+	return err
 }
 
 // finish waits until every talk is over, or cuts them off when ctx ends.

@@ -59,6 +59,7 @@ func TestOddRequests(t *testing.T) {
 		line("GET /  HTTP/1.1"), line("GET http://x/ HTTP/1.1"), line("GET //x HTTP/1.1"),
 		line("GET /%41 HTTP/1.1"), line("GET /a#b HTTP/1.1"), line("GET /a? HTTP/1.1"), line("GET /қ HTTP/1.1"),
 		line("\r\nGET / HTTP/1.1"),
+		"GET / HTTP/1.1\nHost: x\n\n", "GET / HTTP/1.1\r\nHost: x\n\n", "\n",
 		line("GET / HTTP/1.1\nA: b"), "GET / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nHost: a b\r\n\r\n",
 		"GET / HTTP/1.1\r\nHost:\r\n\r\n", with("Host: x"), with("\n"),
 		with("Transfer-Encoding: chunked"), with("Content-Length: 1\r\nContent-Length: 1"),

@@ -153,7 +153,8 @@ func (s *Server) httpServer(h http.Handler) *http.Server {
 
 func (s *Server) serve(h *http.Server, l net.Listener) {
 	s.serving.Go(func() {
-		if err := h.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		err := h.Serve(l)
+		if !errors.Is(err, http.ErrServerClosed) && !s.stopping.Load() { // a stop closes listeners first
 			s.failed <- fmt.Errorf("serve on %s: %w", l.Addr(), err)
 		}
 	})

@@ -166,6 +166,7 @@ func (t *talk) serve(body []byte) bool {
 
 // watch looks whether the caller of a request that lasts is still there.
 type watch struct {
+	ctx    context.Context
 	cancel context.CancelFunc
 	done   chan struct{}
 	first  [1]byte // of the next request, when it came meanwhile
@@ -175,11 +176,16 @@ type watch struct {
 
 // caller returns a context that ends when the caller hangs up before the request is answered.
 func (t *talk) caller() context.Context {
-	if t.watch != nil || t.from < t.to { // who has sent more already is there
+	if t.watch != nil {
+		return t.watch.ctx
+	}
+	if t.from < t.to { // who has sent more already is there
 		return t.parser.request.Context()
 	}
+	t.readBy = 0
+	_ = t.conn.SetReadDeadline(time.Time{}) // the one before was for the request, which is here
 	ctx, cancel := context.WithCancel(t.parser.request.Context())
-	w := &watch{cancel: cancel, done: make(chan struct{})}
+	w := &watch{ctx: ctx, cancel: cancel, done: make(chan struct{})}
 	t.watch = w
 	go func() {
 		defer close(w.done)
