@@ -124,7 +124,7 @@ func (t *talk) room(n int) {
 // read waits for the first bytes of a request. A deadline that was moved not long ago is good enough.
 func (t *talk) read(wait time.Duration) bool {
 	now := clock.System{}.Now()
-	if left := t.readBy - now; left < wait.Microseconds()/2 || left > wait.Microseconds() {
+	if left := t.readBy - now; left < wait.Microseconds()/8*7 || left > wait.Microseconds() {
 		t.bound(now + wait.Microseconds())
 	}
 	return t.fill()
