@@ -286,11 +286,7 @@ func TestHealth(t *testing.T) {
 // raw sends text over a connection of its own and returns everything that comes back.
 func raw(t *testing.T, address, text string) string {
 	t.Helper()
-	c, err := net.Dial("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	c := connected(t, address)
 	go io.WriteString(c, text) // the server may stop reading before the end
 	answer, err := http.ReadResponse(bufio.NewReader(c), nil)
 	if err != nil {
@@ -496,10 +492,7 @@ func TestLimitEndsWithItsTimeAndNotWithItsCaller(t *testing.T) {
 		<-ctx.Done()
 		ended <- ctx.Err()
 	}, func(o *server.Options) { o.HandleTimeout = 300 * time.Millisecond })
-	c, err := net.Dial("tcp", r.Address())
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := connected(t, r.Address())
 	fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 	c.Close()
 	if err := <-ended; err != nil {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"testing"
 	"time"
 
@@ -90,6 +91,12 @@ func TestAStopAfterAFailure(t *testing.T) {
 	if _, err := http.ReadResponse(in, nil); err != nil {
 		t.Error(err)
 	}
-	time.Sleep(50 * time.Millisecond) // it waits for the next request
+	for resting := false; !resting; runtime.Gosched() { // until it waits for the next request
+		s.talking.mu.Lock()
+		for talk := range s.talking.talks {
+			resting = talk.state.Load() == between
+		}
+		s.talking.mu.Unlock()
+	}
 	stopped(t, s)
 }

@@ -41,6 +41,17 @@ func request(path, body int, more string) string {
 		strings.Repeat("p", path-1), more, body, strings.Repeat("b", body))
 }
 
+// connected returns a connection that is closed when the test ends.
+func connected(t *testing.T, address string) net.Conn {
+	t.Helper()
+	c, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
 func answers(t *testing.T, r *bufio.Reader, want ...string) {
 	t.Helper()
 	for _, w := range want {
@@ -59,11 +70,7 @@ func answers(t *testing.T, r *bufio.Reader, want ...string) {
 // each request of a connection is answered, in order.
 func TestRequestsOfOneConnection(t *testing.T) {
 	r := start(t, echoDoor(nil))
-	c, err := net.Dial("tcp", r.Address())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	c := connected(t, r.Address())
 	in := bufio.NewReader(c)
 	for n := range 80 {
 		path, body := 3900+n, 90-n
@@ -87,19 +94,11 @@ func TestRequestsOfOneConnection(t *testing.T) {
 func TestARequestBehindASlowOne(t *testing.T) {
 	release := make(chan struct{})
 	r := start(t, echoDoor(release))
-	c, err := net.Dial("tcp", r.Address())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	c := connected(t, r.Address())
 	if _, err := io.WriteString(c, request(1, 5, "Wait: yes\r\n")+request(2, 6, "")); err != nil {
 		t.Fatal(err)
 	}
-	other, err := net.Dial("tcp", r.Address())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer other.Close()
+	other := connected(t, r.Address())
 	for begun := time.Now(); time.Since(begun) < 200*time.Millisecond; { // longer than a look is put off
 		if _, err := io.WriteString(other, request(3, 7, "")); err != nil {
 			t.Fatal(err)
@@ -189,11 +188,7 @@ func TestAnswersAreAsNetHTTPGivesThem(t *testing.T) {
 // asked tells what comes back on a connection for a request, and whether it is closed then.
 func asked(t *testing.T, address, text string) string {
 	t.Helper()
-	c, err := net.Dial("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	c := connected(t, address)
 	go io.WriteString(c, text+request(6, 0, "")) // and an answer by itself: to see whether there is one more
 	in := bufio.NewReader(c)
 	q := &http.Request{Method: text[:strings.IndexByte(text, ' ')]}
@@ -218,11 +213,7 @@ var ownIDs = regexp.MustCompile(`req_\d+`)
 // TestOddAmongPlain: a connection that was plain and becomes odd loses nothing.
 func TestOddAmongPlain(t *testing.T) {
 	r := start(t, echoDoor(nil))
-	c, err := net.Dial("tcp", r.Address())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	c := connected(t, r.Address())
 	text := request(1, 2, "") + request(2, 3, "Expect: 100-continue\r\n") + request(3, 20_000, "") +
 		"POST /four HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n0\r\n\r\n" +
 		request(6, 7, "")
@@ -250,11 +241,7 @@ func TestCallerEndsWhenTheCallerHangsUp(t *testing.T) {
 		}
 		x.Reply(200, []byte(r.URL.Path))
 	})
-	c, err := net.Dial("tcp", r.Address())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	c := connected(t, r.Address())
 	in := bufio.NewReader(c)
 	for _, between := range []string{"", request(2, 0, "")} {
 		if _, err := io.WriteString(c, request(1, 0, "")); err != nil {
@@ -287,11 +274,7 @@ func TestAConnectionAtRestEndsWithTheServer(t *testing.T) {
 	r := start(t, echoDoor(nil))
 	var at []net.Conn
 	for _, text := range []string{"", request(1, 0, "")} {
-		c, err := net.Dial("tcp", r.Address())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
+		c := connected(t, r.Address())
 		if _, err := io.WriteString(c, text); err != nil {
 			t.Fatal(err)
 		}
