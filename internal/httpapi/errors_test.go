@@ -54,8 +54,8 @@ Every error is JSON in Plexy's envelope with two fields of ours:
   5 understood but refused.
 - ` + "`Should-Retry: true`" + ` says that the same request, with the same Idempotency-Key, may have another
   answer later; ` + "`Retry-After`" + ` says in how many seconds.
-- What is not valid HTTP is ` + "`request_invalid`" + ` with the status that says why: 400, or 431 for headers that are too
-  large, 501 for a transfer coding that nobody knows, 505 for another version of HTTP.
+- What is not valid HTTP is ` + "`request_invalid`" + ` with the status that says why: 400, or 431 for
+  headers that are too large, 501 for an unknown transfer coding, 505 for another version of HTTP.
 - Under an Idempotency-Key are kept: every 2xx, and the 422 marked *kept* below. A kept answer comes again
   byte for byte, with ` + "`Idempotent-Replayed: true`" + ` and the first request's id in
   ` + "`Original-Request-Id`" + `.
