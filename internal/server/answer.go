@@ -17,6 +17,9 @@ const answerKept = 32 << 10
 // roomKept is the largest room, in bytes, that a connection keeps for its next answer.
 const roomKept = 8 << 10
 
+// sniffed is how many bytes http.DetectContentType looks at.
+const sniffed = 512
+
 // answer is the http.ResponseWriter of plain requests.
 type answer struct {
 	talk   *talk
@@ -52,7 +55,7 @@ func (a *answer) Write(b []byte) (int, error) {
 	case !a.begun:
 		length, err := strconv.ParseInt(a.header.Get("Content-Length"), 10, 63)
 		a.chunks, a.left = err != nil, length
-		a.begin(append(a.body, b...))
+		a.begin(append(a.body, b[:min(len(b), sniffed)]...))
 		a.part(a.body)
 	}
 	a.part(b)
@@ -82,7 +85,7 @@ func (a *answer) part(b []byte) {
 	}
 }
 
-// begin puts status line and headers into what goes out before the given part of the body.
+// begin puts status line and headers into what goes out; the beginning of the body tells the type.
 func (a *answer) begin(body []byte) {
 	a.begun = true
 	now := clock.System{}.Now()

@@ -90,7 +90,7 @@ func TestRequestsOfOneConnection(t *testing.T) {
 	}
 }
 
-// A request that takes so long that its connection is looked at does not lose what comes behind it.
+// A request that takes long does not lose what comes behind it, nor hold up other connections.
 func TestARequestBehindASlowOne(t *testing.T) {
 	release := make(chan struct{})
 	r := start(t, echoDoor(release))
@@ -99,7 +99,7 @@ func TestARequestBehindASlowOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	other := connected(t, r.Address())
-	for begun := time.Now(); time.Since(begun) < 200*time.Millisecond; { // longer than a look is put off
+	for begun := time.Now(); time.Since(begun) < 200*time.Millisecond; {
 		if _, err := io.WriteString(other, request(3, 7, "")); err != nil {
 			t.Fatal(err)
 		}
@@ -171,9 +171,7 @@ func TestAnswersAreAsNetHTTPGivesThem(t *testing.T) {
 	for _, text := range []string{
 		"GET /nothing", "GET /page?a=b", "GET /short", "GET /longer", "GET /body", "POST /body\n" + body,
 		"POST /short\n" + body, "GET /pieces", "GET /announced", "GET /too-short", "GET /none", "GET /same",
-		"GET /headers",
-		"GET /panic",
-		"GET /late-panic", "GET /abandon",
+		"GET /headers", "GET /panic", "GET /late-panic", "GET /abandon",
 		"PUT /body\n" + strings.Repeat("c", 100_000), "HEAD /page",
 	} {
 		line, body, _ := strings.Cut(text, "\n")
