@@ -53,13 +53,9 @@ func (a *App) Statement(ctx context.Context, h Holder, limit int) (Statement, er
 
 func line(r journal.Record) Line {
 	after := storage.BalancesAfter(r)
-	amount := r.Amount
-	if r.Type == journal.Adjusted && r.Posting.Debit == r.Wallet {
-		amount = -amount
-	}
 	return Line{
 		At: rfc3339(r.At), Event: r.Event(), OperationID: r.OperationID(), Object: r.Object,
-		MerchantID: r.Merchant, Amount: amount,
+		MerchantID: r.Merchant, Amount: r.Signed(),
 		Available: after.Available, Pending: after.Pending, Posted: after.Posted,
 	}
 }

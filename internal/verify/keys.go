@@ -88,7 +88,7 @@ func (p *portion) record(r journal.Record) error {
 	}
 	p.effects[h] = append(p.effects[h], effect{
 		at: r.At, request: hashText(5, r.Origin.RequestID), own: ownType(r.Type),
-		object: r.Object, sequence: r.Sequence, meaning: meaning(r.Wallet, r.Type, signed(r)),
+		object: r.Object, sequence: r.Sequence, meaning: meaning(r.Wallet, r.Type, r.Signed()),
 	})
 	return nil
 }
@@ -127,14 +127,6 @@ func (p *portion) cards(ctx context.Context, books storage.Books) error {
 		take(l.Merchant, l.ID, l.UpdatedAt, l.Ended)
 		return nil
 	})
-}
-
-// signed is the amount of a wallet's own record as it was asked for: an adjustment may take.
-func signed(r journal.Record) int64 {
-	if r.Type == journal.Adjusted && r.Posting.Debit == r.Wallet {
-		return -r.Amount
-	}
-	return r.Amount
 }
 
 func meaning(wallet string, kind journal.Type, amount int64) uint64 {

@@ -79,7 +79,7 @@ func (n *names) line(r journal.Record) (line, error) {
 	}
 	if r.Type == journal.Adjusted {
 		l.Sign = 1
-		if r.Posting.Debit == r.Wallet {
+		if r.Signed() < 0 {
 			l.Sign = -1
 		}
 	}

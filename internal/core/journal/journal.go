@@ -116,6 +116,15 @@ func (r Record) Event() string {
 // OperationID returns the id of the operation that the record is: op_, the object's ULID, the sequence.
 func (r Record) OperationID() string { return OperationID(r.Object, r.Sequence) }
 
+// Signed returns the amount in minor units as it was asked for: an adjustment that took money from its wallet
+// is negative.
+func (r Record) Signed() int64 {
+	if r.Type == Adjusted && r.Posting.Debit == r.Wallet {
+		return -r.Amount
+	}
+	return r.Amount
+}
+
 // OperationID returns the id of the operation with the given sequence on object.
 func OperationID(object string, sequence int64) string {
 	return "op_" + ULID(object) + "_" + strconv.FormatInt(sequence, 10)
